@@ -18,7 +18,8 @@ MUST_CHECK int net_addr_parse(const char *s, size_t n, struct net_addr *out);
 
 /* Listening sockets on every address of @host (a numeric address, "*" or "::*"; a leading '-'
  * makes an unavailable address no error). Fills @fds, sets *@n. SO_REUSEADDR, IPV6_V6ONLY. */
-MUST_CHECK int net_listen(const char *host, uint16_t port, int backlog, int *fds, size_t max, size_t *n);
+MUST_CHECK int net_listen(const char *host, uint16_t port, int backlog, int *fds, size_t max,
+                          size_t *n);
 
 /* Accept one; EAGAIN when there is none. @peer_ip may be NULL, else NET_HOST_MAX bytes. */
 MUST_CHECK int net_accept(int fd, char *peer_ip, uint16_t *peer_port);
