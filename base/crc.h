@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Start with @crc = 0; feed the result to go on. Uses SSE4.2 / ARMv8 CRC where the CPU has it. */
+/* Start with @crc = 0; feed the result to go on. Uses SSE4.2 where the CPU has it. */
 uint32_t crc32c(uint32_t crc, const void *p, size_t n);
 uint64_t crc64_jones(uint64_t crc, const void *p, size_t n);
 uint16_t crc16_xmodem(const void *p, size_t n);

@@ -28,6 +28,11 @@ static pthread_mutex_t log_open_lock = PTHREAD_MUTEX_INITIALIZER;
  * output: a writer may have read its number just before. Guarded by log_open_lock. */
 static int log_file_fd = -1;
 
+/* See zone_offset_at(). */
+static atomic_int zone_owner;
+static _Atomic int64_t zone_minute;
+static atomic_long zone_offset_s;
+
 static const char *const level_names[] = {"debug", "verbose", "notice", "warning", "nothing"};
 
 static void close_keeping_errno(int fd)
@@ -62,6 +67,8 @@ int log_open(const char *path, enum log_level level)
         }
     }
     atomic_store(&log_fd, fd);
+    atomic_store(&zone_owner, (int)getpid());
+    atomic_store(&zone_minute, 0);
     log_set_level(level);
 out:
     pthread_mutex_unlock(&log_open_lock);
@@ -88,6 +95,49 @@ int log_level_parse(const char *name)
     return -1;
 }
 
+/* gmtime_r() for times after 1970, without libc's time zone lock (which gmtime_r() takes too). */
+static void gmtime_no_lock(time_t t, struct tm *tm)
+{
+    /* Howard Hinnant's civil_from_days: years begin in March, eras are 400 years. */
+    int64_t days = t / 86400 + 719468;
+    int64_t era = days / 146097;
+    int64_t day_of_era = days % 146097;
+    int64_t year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    int64_t month = (5 * day_of_year + 2) / 153; /* 0 = March */
+    int second = (int)(t % 86400);
+
+    tm->tm_mday = (int)(day_of_year - (153 * month + 2) / 5 + 1);
+    tm->tm_mon = (int)((month + 2) % 12);
+    tm->tm_year = (int)(year_of_era + era * 400 + (month >= 10) - 1900);
+    tm->tm_hour = second / 3600;
+    tm->tm_min = second / 60 % 60;
+    tm->tm_sec = second % 60;
+}
+
+/* Seconds east of Greenwich at @now.
+ *
+ * localtime_r() takes a lock inside libc. A child that was forked while another thread held it
+ * would wait for ever, so the offset is cached, read again once a minute (the clocks change twice
+ * a year), and never read by a process other than the one that called log_open() or logged first.
+ */
+static long zone_offset_at(time_t now)
+{
+    int pid = (int)getpid();
+    int owner = 0;
+    int64_t minute = now / 60;
+    struct tm tm;
+
+    if (atomic_compare_exchange_strong(&zone_owner, &owner, pid) || owner == pid) {
+        if (atomic_exchange(&zone_minute, minute) != minute) {
+            localtime_r(&now, &tm);
+            atomic_store(&zone_offset_s, tm.tm_gmtoff);
+        }
+    }
+    return atomic_load(&zone_offset_s);
+}
+
 /* Put the line of @level at @line (LOG_LINE_MAX bytes) with a newline behind it. */
 static PRINTF_LIKE(3, 0) size_t
     format_line(char *line, enum log_level level, const char *fmt, va_list ap)
@@ -96,12 +146,14 @@ static PRINTF_LIKE(3, 0) size_t
     static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     struct timespec now;
+    time_t local;
     struct tm tm;
     int head, body;
     size_t len;
 
     clock_gettime(CLOCK_REALTIME, &now);
-    localtime_r(&now.tv_sec, &tm);
+    local = now.tv_sec + zone_offset_at(now.tv_sec);
+    gmtime_no_lock(local, &tm);
     head = snprintf(line, LOG_LINE_MAX, "%d:H %02d %s %d %02d:%02d:%02d.%03d %c ", (int)getpid(),
                     tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min,
                     tm.tm_sec, (int)(now.tv_nsec / 1000000), level_chars[level]);

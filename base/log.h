@@ -13,6 +13,7 @@ enum log_level { LOG_LVL_DEBUG, LOG_LVL_VERBOSE, LOG_LVL_NOTICE, LOG_LVL_WARNING
 
 /* Send lines to the file @path ("" or NULL: standard output) from level @level on. The file is
  * opened for append at each call and replaces the earlier one (so that logs can be rotated).
+ * A process that forks into the background calls it again afterwards.
  * Errors: -1 with errno when the file cannot be opened; nothing is then changed. */
 MUST_CHECK int log_open(const char *path, enum log_level level);
 void log_set_level(enum log_level level);
