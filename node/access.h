@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * node/access.h - how a command reaches keys: every look-up and every change goes through here.
+ *
+ * That is what makes the gates complete: a look-up raises the command's gate to the last batch
+ * that touched such a key, a change marks the key with the open batch, wakes WATCHers and
+ * expires lazily. A change must be accompanied by an effect (node/effects.h): the dispatcher asserts
+ * that a command that changed data has logged something. */
+#ifndef NODE_ACCESS_H
+#define NODE_ACCESS_H
+
+#include "node/command/command.h"
+
+/* ---- look-ups -------------------------------------------------------------------------------- */
+
+/* The item of @name, or NULL; fills @k for the calls below. A key past its time is missing: on the
+ * leader it is deleted here (with its effect), on a replica only hidden; while applying from
+ * the log nothing expires. Updates the access clock, except access_peek(). */
+struct item *access_read(struct cmd *c, const struct arg *name, struct key *k);
+struct item *access_write(struct cmd *c, const struct arg *name, struct key *k);
+struct item *access_peek(struct cmd *c, const struct arg *name, struct key *k); /* TTL, OBJECT, TYPE */
+/* Likewise in another database of the same group (COPY, MOVE). */
+struct item *access_write_db(struct cmd *c, uint32_t db, const struct arg *name, struct key *k);
+
+/* True when @it is NULL or of type @t; else replies WRONGTYPE. */
+MUST_CHECK bool access_type_ok(struct cmd *c, const struct item *it, enum item_type t);
+
+/* The command depends on the whole keyspace (KEYS, SCAN, DBSIZE, RANDOMKEY): gate at the latest
+ * batch. */
+void access_all(struct cmd *c);
+
+/* ---- changes: data only; the caller logs the effect ------------------------------------------- */
+
+/* @it: what access_write() returned for @k (may be NULL). @expire_at: ms, KEYSPACE_NO_EXPIRE,
+ * KEYSPACE_KEEP_EXPIRE. */
+struct item *access_set_string(struct cmd *c, const struct key *k, struct item *it, const char *p,
+                               size_t n, int64_t expire_at);
+struct item *access_set_i64(struct cmd *c, const struct key *k, struct item *it, int64_t v,
+                            int64_t expire_at);
+/* See keyspace_string_edit(). */
+char *access_edit_string(struct cmd *c, const struct key *k, struct item **it, size_t len);
+void access_delete(struct cmd *c, const struct key *k, struct item *it);
+/* An item that has expired already at @expire_at is the caller's to delete instead. */
+void access_set_expire(struct cmd *c, const struct key *k, struct item *it, int64_t expire_at);
+struct item *access_move(struct cmd *c, const struct key *k, struct item *it, uint32_t to_db,
+                         const struct key *to);
+struct item *access_copy(struct cmd *c, struct item *it, uint32_t to_db, const struct key *to);
+void access_flush_db(struct cmd *c, uint32_t db); /* contents go to the bg thread */
+void access_swap_dbs(struct cmd *c, uint32_t a, uint32_t b);
+/* A key changed in place by other means: mark it. */
+void access_changed(struct cmd *c, uint32_t db, const struct key *k);
+
+/* True when @it is past its time at c->now_ms (and would be hidden). */
+bool access_is_expired(const struct cmd *c, const struct item *it);
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * node/command/command.h - what a command is, and one execution of it.
+ *
+ * The table is generated at build time from node/command/commands.tsv (facts: arity, flags, key
+ * positions, categories ...) and node/command/implemented.txt (which of them exist here). The
+ * handler of "GETEX" is cmd_getex(), that of "CONFIG|GET" is cmd_config_get(). */
+#ifndef NODE_COMMAND_COMMAND_H
+#define NODE_COMMAND_COMMAND_H
+
+#include "node/keyspace/keyspace.h"
+#include "proto/resp.h"
+
+struct node;   /* node/node.h */
+struct client; /* node/client.h */
+struct group;  /* node/group.h */
+struct command;
+
+/* ---- one execution ------------------------------------------------------------------------- */
+
+/* A command being executed, for a client or (client == NULL) from the log. Lives on the stack of
+ * the dispatcher; argv is borrowed from the client's input and dies with the call. */
+struct cmd {
+    struct node *node;
+    struct client *client;         /* NULL while applying */
+    const struct command *command; /* the subcommand's entry for a container */
+    const struct arg *argv;        /* argv[0] is the command's name */
+    int argc;
+    struct group *group; /* data group of the keys (keyless: the node's data group) */
+    struct keyspace *ks; /* of that group */
+    uint32_t db;
+    int64_t now_ms;         /* wall time, one value for a whole command or transaction */
+    struct resp_out *reply; /* where the reply goes (a discarding one while applying) */
+    bool applying;          /* from the log: no effects, no expiry, no clock */
+    bool in_exec;           /* inside MULTI/EXEC */
+    /* Set by node/access.h and node/effects.h: */
+    bool touched; /* read or wrote keys: the reply waits for the lease at least */
+    bool wrote;   /* changed data */
+    uint64_t gate; /* batch that must be committed before the reply may leave; 0: none */
+};
+
+typedef void command_fn(struct cmd *c);
+
+/* ---- the table ------------------------------------------------------------------------------ */
+
+/* Command flags, as COMMAND INFO names them; bit per flag. */
+enum {
+    CMD_WRITE = 1u << 0,
+    CMD_READONLY = 1u << 1,
+    CMD_DENYOOM = 1u << 2,
+    CMD_ADMIN = 1u << 3,
+    CMD_PUBSUB = 1u << 4,
+    CMD_NOSCRIPT = 1u << 5,
+    CMD_BLOCKING = 1u << 6,
+    CMD_LOADING = 1u << 7,
+    CMD_STALE = 1u << 8,
+    CMD_SKIP_MONITOR = 1u << 9,
+    CMD_SKIP_SLOWLOG = 1u << 10,
+    CMD_ASKING = 1u << 11,
+    CMD_FAST = 1u << 12,
+    CMD_NO_AUTH = 1u << 13,
+    CMD_MAY_REPLICATE = 1u << 14,
+    CMD_NO_ASYNC_LOADING = 1u << 15,
+    CMD_NO_MULTI = 1u << 16,
+    CMD_ALLOW_BUSY = 1u << 17,
+    CMD_NO_MANDATORY_KEYS = 1u << 18,
+    CMD_PROTECTED = 1u << 19,
+    CMD_TOUCHES_ARBITRARY_KEYS = 1u << 20,
+    CMD_MOVABLE_KEYS = 1u << 21,
+};
+
+enum { /* of a key spec */
+    KEYSPEC_RO = 1u << 0,
+    KEYSPEC_RW = 1u << 1,
+    KEYSPEC_OW = 1u << 2,
+    KEYSPEC_RM = 1u << 3,
+    KEYSPEC_ACCESS = 1u << 4,
+    KEYSPEC_UPDATE = 1u << 5,
+    KEYSPEC_INSERT = 1u << 6,
+    KEYSPEC_DELETE = 1u << 7,
+    KEYSPEC_NOT_KEY = 1u << 8,
+    KEYSPEC_INCOMPLETE = 1u << 9,
+    KEYSPEC_VARIABLE_FLAGS = 1u << 10,
+};
+
+struct key_spec {
+    uint16_t flags;
+    uint8_t begin; /* 'i': argument number @begin_index; 'k': after keyword; 'u': unknown */
+    uint8_t find;  /* 'r': range; 'n': keynum; 'u': unknown */
+    int16_t begin_index;      /* 'i': position; 'k': where the search starts (< 0: from the end) */
+    const char *begin_keyword;
+    int16_t last_key, step, limit;           /* 'r' */
+    int16_t keynum_index, first_key, kn_step; /* 'n', relative to begin */
+};
+
+struct command_arg; /* argument tree for COMMAND DOCS; node/command/table.h */
+
+struct command {
+    const char *name;      /* lower case; a subcommand's own word ("get" of CONFIG|GET) */
+    const char *full_name; /* "config|get" */
+    command_fn *fn;        /* NULL for a pure container */
+    int arity;             /* number of words incl. the name; negative: at least that many */
+    uint32_t flags;
+    uint32_t acl_categories; /* bit per category, order as in table.h */
+    const struct key_spec *key_specs;
+    uint8_t n_key_specs;
+    int16_t first_key, last_key, key_step; /* legacy triple */
+    const char *group, *since, *deprecated_since, *replaced_by, *summary, *complexity;
+    const char *const *tips;
+    uint8_t n_tips;
+    const struct command_arg *args;
+    uint16_t n_args;
+    const struct command *subcommands;
+    uint16_t n_subcommands;
+    uint16_t id; /* dense, 0..command_count()-1, subcommands included: index of statistics */
+};
+
+/* Case-insensitive look-up by argv: the entry of the subcommand for a container ("config get");
+ * NULL: unknown, and *@error (a static or @buf text, without '-') says what Redis would reply.
+ * @buf: 512 bytes. Does not check the arity. Fast: one hash of the name. */
+const struct command *command_find(const struct arg *argv, int argc, char *buf, const char **error);
+bool command_arity_ok(const struct command *c, int argc);
+const struct command *command_by_name(const char *name, size_t n); /* top level only, or "a|b" */
+size_t command_count(void);
+const struct command *command_by_id(uint16_t id);
+/* Top-level commands, in order of name. */
+const struct command *command_table(size_t *n);
+
+/* Positions (argv indexes) of the keys of a call, by key specs and, where these are incomplete,
+ * by the command itself. Returns the number found, at most @max (0: none), or -1 when the arguments
+ * make no sense ("Invalid arguments specified for command"). @flags (may be NULL): KEYSPEC_* each. */
+int command_keys(const struct command *c, const struct arg *argv, int argc, int *positions,
+                 uint16_t *flags, int max);
+
+/* ---- replies every family uses ----------------------------------------------------------------- */
+
+void cmd_reply_ok(struct cmd *c);
+void cmd_reply_syntax_error(struct cmd *c);
+void cmd_reply_wrong_type(struct cmd *c);
+void cmd_reply_not_integer(struct cmd *c); /* "ERR value is not an integer or out of range" */
+void cmd_reply_arity_error(struct cmd *c); /* wrong number of arguments for '<full name>' command */
+/* A container's HELP: lines as Redis lays them out; @lines ends with NULL. */
+void cmd_reply_help(struct cmd *c, const char *const *lines);
+
+/* Argument helpers. */
+bool arg_is(const struct arg *a, const char *word); /* case-insensitive */
+/* Parse or reply "value is not an integer or out of range" (or @error when not NULL). */
+MUST_CHECK bool cmd_arg_i64(struct cmd *c, int i, int64_t *out, const char *error);
+MUST_CHECK bool cmd_arg_range(struct cmd *c, int i, int64_t lo, int64_t hi, int64_t *out,
+                              const char *error);
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * node/keyspace/keyspace.h - the data of one group: keys, values, expiry times.
+ *
+ * Knows nothing of clients, logs or gates: node/access.h is how commands reach it. Owned by the
+ * exec thread (and by the forked child that writes a snapshot, which only reads).
+ *
+ * One item is one allocation: header, key, and a small string value behind it; so a pointer to
+ * an item lasts until the next change of that key. In cluster mode a keyspace has one hash table
+ * per slot (by_slot), so that counting, listing, deleting and moving a slot cost only its own
+ * keys, and no table is ever large; else one table per database. Tables grow and shrink in
+ * steps. Expiry times stand in a heap, so that what is due is found without sampling. */
+#ifndef NODE_KEYSPACE_KEYSPACE_H
+#define NODE_KEYSPACE_KEYSPACE_H
+
+#include "base/siphash.h"
+#include "proto/resp.h" /* struct arg */
+
+#define KEYSPACE_NO_EXPIRE (-1)
+#define KEYSPACE_KEEP_EXPIRE (-2)
+
+enum item_type {
+    ITEM_STRING = 0,
+    ITEM_LIST,
+    ITEM_SET,
+    ITEM_ZSET,
+    ITEM_HASH,
+    ITEM_STREAM,
+    ITEM_TYPES,
+};
+const char *item_type_name(enum item_type t); /* "string", ... as TYPE replies */
+
+/* A key with what is computed from it once per command. Borrows the bytes. */
+struct key {
+    const char *p;
+    size_t n;
+    uint64_t hash; /* keyed SipHash: tables and gates */
+    uint16_t slot; /* 0 when the keyspace is not by slot */
+};
+
+struct keyspace;
+struct item;
+
+struct keyspace_config {
+    uint32_t databases;
+    bool by_slot; /* then databases is 1 */
+    struct siphash_key hash_key;
+};
+struct keyspace *keyspace_new(const struct keyspace_config *config); /* never NULL */
+/* Frees everything at once, however long that takes: on the bg thread, or at exit. */
+void keyspace_free(struct keyspace *ks);
+
+struct key keyspace_key(const struct keyspace *ks, const char *p, size_t n);
+
+/* ---- items ----------------------------------------------------------------------------------- */
+
+struct item *keyspace_find(struct keyspace *ks, uint32_t db, const struct key *k);
+
+enum item_type item_type(const struct item *it);
+struct arg item_key(const struct item *it);
+/* Absolute wall time in ms, or KEYSPACE_NO_EXPIRE. */
+int64_t keyspace_expire_at(const struct keyspace *ks, const struct item *it);
+/* Name as OBJECT ENCODING gives it: "int", "embstr", "raw", ... */
+const char *item_encoding_name(const struct item *it);
+
+/* The bytes of a string value. @scratch: 24 bytes, used when it is kept as an integer. */
+struct arg item_string(const struct item *it, char *scratch);
+size_t item_string_len(const struct item *it);
+/* True and the value when the string is kept as an integer or reads as one (strictly). */
+bool item_string_i64(const struct item *it, int64_t *out);
+
+/* Set @k to a string (copied), creating or replacing whatever is there; @expire_at: absolute ms,
+ * NO_EXPIRE or KEEP_EXPIRE. Returns the item. Integers are recognised and kept compactly. */
+struct item *keyspace_set_string(struct keyspace *ks, uint32_t db, const struct key *k,
+                                 const char *p, size_t n, int64_t expire_at);
+struct item *keyspace_set_i64(struct keyspace *ks, uint32_t db, const struct key *k, int64_t v,
+                              int64_t expire_at);
+/* Make the string at *@it writable with @len bytes (new ones zero; may shrink or grow, amortised),
+ * updating *@it; returns its bytes. NULL when memory is out: then nothing has changed. */
+char *keyspace_string_edit(struct keyspace *ks, uint32_t db, struct item **it, size_t len);
+
+/* Remove; the value is freed here, or handed to @later when big (see keyspace_set_lazy()). */
+void keyspace_delete(struct keyspace *ks, uint32_t db, struct item *it);
+/* Move an item to another key and/or database, keeping value and expiry; the target must not
+ * exist. Returns the item at its new place. */
+struct item *keyspace_move(struct keyspace *ks, uint32_t db, struct item *it, uint32_t to_db,
+                           const struct key *to);
+/* Copy likewise (deep). */
+struct item *keyspace_copy(struct keyspace *ks, const struct item *it, uint32_t to_db,
+                           const struct key *to);
+
+void keyspace_set_expire(struct keyspace *ks, uint32_t db, struct item *it, int64_t expire_at);
+
+/* Bytes an item takes, by allocation sizes: MEMORY USAGE. @samples: nested elements looked at. */
+size_t keyspace_item_bytes(const struct keyspace *ks, const struct item *it, size_t samples);
+
+/* Access clock for OBJECT IDLETIME / FREQ and eviction: 24 bits, meaning as maxmemory-policy says. */
+uint32_t item_access(const struct item *it);
+void item_set_access(struct item *it, uint32_t access24);
+
+/* ---- lazy freeing ----------------------------------------------------------------------------- */
+
+/* Big values go to @fn (in the exec thread), which frees them elsewhere with keyspace_free_value(). */
+typedef void keyspace_lazy_fn(void *arg, void *value);
+void keyspace_set_lazy(struct keyspace *ks, keyspace_lazy_fn *fn, void *arg);
+void keyspace_free_value(void *value); /* any thread */
+
+/* ---- whole databases --------------------------------------------------------------------------- */
+
+uint64_t keyspace_size(const struct keyspace *ks, uint32_t db);
+uint64_t keyspace_expires(const struct keyspace *ks, uint32_t db);
+/* Mean of the remaining times to live in ms, by sample; 0 without any. */
+int64_t keyspace_avg_ttl(const struct keyspace *ks, uint32_t db, int64_t now_ms);
+uint32_t keyspace_databases(const struct keyspace *ks);
+/* Detach everything in @db: an empty database stays; what was there is returned for
+ * keyspace_free() elsewhere (its own keyspace; NULL when it was empty). O(1) or O(slots). */
+struct keyspace *keyspace_detach_db(struct keyspace *ks, uint32_t db);
+void keyspace_swap_dbs(struct keyspace *ks, uint32_t a, uint32_t b);
+struct item *keyspace_random(struct keyspace *ks, uint32_t db, uint64_t random); /* NULL: empty */
+
+/* One step of SCAN: calls @fn for a bounded number of items (about @count), returns the next
+ * cursor, 0 at the end. Guarantees as Redis's: what is there from start to end is seen at least
+ * once, through growth, shrinking and deletion of anything by @fn's caller afterwards. @slot >= 0
+ * limits it to one slot. @fn must not change the keyspace. */
+typedef void keyspace_scan_fn(void *arg, struct item *it);
+uint64_t keyspace_scan(struct keyspace *ks, uint32_t db, int slot, uint64_t cursor, size_t count,
+                       keyspace_scan_fn *fn, void *arg);
+/* Every item of a database in table order, for snapshots and digests; stops when @fn says false. */
+typedef bool keyspace_each_fn(void *arg, struct item *it);
+void keyspace_each(const struct keyspace *ks, uint32_t db, keyspace_each_fn *fn, void *arg);
+
+/* ---- slots (by_slot only) ----------------------------------------------------------------------- */
+
+uint64_t keyspace_slot_size(const struct keyspace *ks, uint16_t slot);
+
+/* ---- expiry -------------------------------------------------------------------------------------- */
+
+/* The item due first, when its time is <= @now_ms; NULL: nothing is due. Sets *@db. */
+struct item *keyspace_due(struct keyspace *ks, int64_t now_ms, uint32_t *db);
+int64_t keyspace_next_expire(const struct keyspace *ks); /* NO_EXPIRE: none */
+
+/* ---- upkeep ---------------------------------------------------------------------------------------- */
+
+/* Move at most @steps buckets of tables that are being resized; true while work is left. */
+bool keyspace_upkeep(struct keyspace *ks, size_t steps);
+/* While a forked child reads, tables are not resized (copy-on-write), unless badly overfull. */
+void keyspace_set_forked(struct keyspace *ks, bool forked);
+/* Ready the table for @n keys to come (snapshot load). */
+void keyspace_expect(struct keyspace *ks, uint32_t db, uint64_t n);
+
+/* Order-independent digest of a database / of one item (db, key, type, value, expiry): equal
+ * states have equal digests on every node. 20 bytes (SHA-1), as DEBUG DIGEST shows. */
+void keyspace_digest(const struct keyspace *ks, unsigned char out[20]);
+void keyspace_digest_value(const struct keyspace *ks, const struct item *it,
+                           unsigned char out[20]);
+
+/* For DEBUG HTSTATS and MEMORY: table sizes of a database as text. */
+void keyspace_describe(const struct keyspace *ks, uint32_t db, struct buf *out);
+size_t keyspace_table_bytes(const struct keyspace *ks, uint32_t db); /* tables, heap: overhead */
+
+#endif
