@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * cluster/state.h - the state machine of the system group: what the cluster is.
+ *
+ * Nodes, groups and the slot map, the same on every node, changed only by applying the system
+ * group's log in order. Plain values in, plain values out; node/system.c encodes them. */
+#ifndef CLUSTER_STATE_H
+#define CLUSTER_STATE_H
+
+#include "base/net.h"
+#include "cluster/slots.h"
+
+#define CLUSTER_ID_CHARS 40
+#define CLUSTER_ZONE_MAX 64
+#define CLUSTER_NODES_MAX 64
+#define CLUSTER_GROUPS_MAX 256
+#define CLUSTER_NO_GROUP 0u /* group 0 owns no slots */
+#define CLUSTER_SYSTEM_VOTERS_MAX 5
+#define CLUSTER_FEATURE_LEVEL 1
+
+#define CLUSTER_ERRORS(X)                                                                          \
+    X(CLUSTER_OK, 0, "ok")                                                                         \
+    X(CLUSTER_ERR_UNKNOWN_NODE, -1, "no such node")                                                \
+    X(CLUSTER_ERR_UNKNOWN_GROUP, -2, "no such group")                                              \
+    X(CLUSTER_ERR_FULL, -3, "limit reached")                                                       \
+    X(CLUSTER_ERR_INVALID, -4, "invalid value")
+enum cluster_error {
+#define X(name, code, text) name = (code),
+    CLUSTER_ERRORS(X)
+#undef X
+};
+const char *cluster_strerror(int error);
+
+struct cluster_node {
+    uint64_t number; /* Raft's node id; never reused */
+    char id[CLUSTER_ID_CHARS + 1];
+    struct net_addr client, peer;
+    char zone[CLUSTER_ZONE_MAX];
+};
+
+struct cluster_group {
+    uint32_t number;
+    uint64_t preferred_leader; /* node number; 0: any */
+};
+
+struct cluster_state {
+    char cluster_id[CLUSTER_ID_CHARS + 1];
+    bool slots_enabled; /* cluster-enabled yes: slots over groups; no: one database */
+    uint32_t feature_level;
+    uint64_t epoch; /* of the slot map: +1 at each change of ownership */
+    uint64_t next_node;
+    size_t n_nodes;
+    struct cluster_node nodes[CLUSTER_NODES_MAX]; /* by number, ascending */
+    size_t n_groups;
+    struct cluster_group groups[CLUSTER_GROUPS_MAX]; /* by number, ascending */
+    uint16_t slot_group[CLUSTER_SLOTS]; /* CLUSTER_NO_GROUP: unassigned */
+};
+
+/* The state a cluster begins with: @nodes (already numbered 1..n in list order) and one data
+ * group that owns every slot. */
+MUST_CHECK int cluster_state_genesis(struct cluster_state *s, const char *cluster_id,
+                                     bool slots_enabled, const struct cluster_node *nodes,
+                                     size_t n_nodes);
+
+const struct cluster_node *cluster_state_node(const struct cluster_state *s, uint64_t number);
+const struct cluster_node *cluster_state_node_by_id(const struct cluster_state *s, const char *id);
+const struct cluster_group *cluster_state_group(const struct cluster_state *s, uint32_t number);
+
+/* ---- commands of the log ------------------------------------------------------------------- */
+
+enum cluster_command_type {
+    CLUSTER_CMD_UPDATE_NODE = 1, /* .node: addresses and zone of an existing node */
+    CLUSTER_CMD_PREFER_LEADER = 2, /* .group, .number */
+};
+struct cluster_command {
+    enum cluster_command_type type;
+    struct cluster_node node;
+    uint32_t group;
+    uint64_t number;
+};
+/* Apply one command; deterministic. On an error nothing has changed (on any node alike). */
+int cluster_state_apply(struct cluster_state *s, const struct cluster_command *c);
+
+/* Assert what always holds: order, uniqueness, slots only of existing groups. */
+void cluster_state_check(const struct cluster_state *s);
+
+/* Voters of a new group over @nodes: at most @max, spread over zones: zones in turn, within a
+ * zone by number. Fills @out with node numbers in ascending order; returns how many. */
+size_t cluster_choose_voters(const struct cluster_node *nodes, size_t n, size_t max, uint64_t *out);
+
+#endif

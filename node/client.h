@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * node/client.h - a client connection: its input, its state, its output behind gates.
+ *
+ * Output is one byte stream, out; bytes up to released may be written to the socket. What stands
+ * behind it is cut into segments, one per reply, each with the gate it waits for:
+ *
+ *     out:  [ written | released | segment: gate | segment: gate | ... ]
+ *
+ * A segment opens in order only. When its group's leadership is lost and its batch is gone, its
+ * bytes are replaced by an error that says where to go (node/gate.c). */
+#ifndef NODE_CLIENT_H
+#define NODE_CLIENT_H
+
+#include "base/buf.h"
+#include "base/net.h"
+#include "node/command/command.h"
+
+#include <ev.h>
+
+struct node;
+struct group;
+
+/* Doubly linked list node; a list head is one whose ends meet. */
+struct link {
+    struct link *next, *prev;
+};
+static inline void link_init(struct link *l) { l->next = l->prev = l; }
+static inline bool link_is_in(const struct link *l) { return l->next != l; }
+static inline void link_remove(struct link *l)
+{
+    l->prev->next = l->next;
+    l->next->prev = l->prev;
+    link_init(l);
+}
+static inline void link_append(struct link *head, struct link *l)
+{
+    l->prev = head->prev;
+    l->next = head;
+    head->prev->next = l;
+    head->prev = l;
+}
+
+/* One reply that may not leave yet. */
+struct segment {
+    uint64_t end;   /* stream offset behind it */
+    uint64_t gate;  /* batch of .group that must be committed; 0: none */
+    uint64_t turn;  /* loop turn of execution: the lease must have been valid after it */
+    struct group *group; /* NULL: no gate, only in order */
+    uint16_t slot;
+    bool needs_lease;
+    bool pushed; /* not a reply: dropped instead of replaced */
+};
+
+enum client_flag {
+    CLIENT_MULTI = 1u << 0,        /* between MULTI and EXEC */
+    CLIENT_DIRTY_EXEC = 1u << 1,   /* a command was refused while queueing */
+    CLIENT_DIRTY_CAS = 1u << 2,    /* a watched key changed */
+    CLIENT_READONLY = 1u << 3,     /* READONLY: reads on followers */
+    CLIENT_ASKING = 1u << 4,       /* for the next command */
+    CLIENT_CLOSE_ASAP = 1u << 5,   /* freed at the end of the turn */
+    CLIENT_CLOSE_AFTER = 1u << 6,  /* closed once the output is out */
+    CLIENT_REPLY_OFF = 1u << 7,
+    CLIENT_REPLY_SKIP = 1u << 8,   /* the reply of this command is dropped */
+    CLIENT_REPLY_SKIP_NEXT = 1u << 9,
+    CLIENT_PARKED = 1u << 10,      /* its next command waits for its group */
+    CLIENT_BLOCKED = 1u << 11,     /* WAIT, WAITAOF, CLUSTER FAILOVER ...: see block_fn */
+    CLIENT_PAUSED = 1u << 12,      /* held by CLIENT PAUSE */
+    CLIENT_NO_EVICT = 1u << 13,
+    CLIENT_NO_TOUCH = 1u << 14,
+    CLIENT_AUTHENTICATED = 1u << 15,
+    CLIENT_MONITOR = 1u << 16,
+    CLIENT_READING_STOPPED = 1u << 17, /* back-pressure */
+};
+
+/* A queued command of MULTI, with its own copies. */
+struct queued {
+    const struct command *command;
+    struct arg *argv;
+    int argc;
+};
+
+struct client {
+    struct node *node;
+    uint64_t id;
+    int fd;
+    uint32_t flags;
+    uint32_t db;
+    struct ev_io reader, writer;
+
+    struct buf in;
+    struct resp_parser parser;
+
+    struct resp_out reply; /* into out */
+    struct buf out;
+    uint64_t out_base;     /* stream offset of out's head: bytes written so far */
+    uint64_t released;     /* stream offset up to which bytes may be written */
+    struct segment *segments; /* ring */
+    uint32_t seg_head, seg_n, seg_cap;
+    struct link gate_link;    /* in the wait list of its first segment's gate */
+    struct link dirty_link;   /* in node->clients.dirty: look at it at the end of the turn */
+    int64_t gate_since_us;    /* first segment waits since; 0: not waiting */
+
+    struct queued *queued; /* MULTI */
+    int n_queued, cap_queued;
+    size_t queued_bytes;
+    int multi_slot;          /* slot of the queued keys; -1: none yet */
+    struct link watched;     /* struct watch, node/watch.c */
+
+    struct group *parked_on; /* PARKED */
+    struct link park_link;   /* in parked_on->parked, or node->clients.paused */
+    int64_t park_deadline_us;
+
+    /* BLOCKED: called when something may have changed and at the deadline; replies and returns
+     * true when the client may go on. @gone: the client is being freed: only clean up. */
+    bool (*block_fn)(struct client *c, bool timed_out, bool gone);
+    int64_t block_deadline_us; /* 0: none */
+    uint64_t block_arg[3];
+    struct link block_link;    /* in node->clients.blocked */
+
+    struct link all_link, close_link;
+    char *name; /* CLIENT SETNAME; NULL: none */
+    char *lib_name, *lib_ver;
+    char ip[NET_HOST_MAX], local_ip[NET_HOST_MAX];
+    uint16_t port, local_port;
+    int64_t created_wall_ms;
+    int64_t last_active_us;
+    const struct command *last_command;
+    uint64_t last_write_batch; /* WAIT: newest batch of the data group this client wrote */
+    uint64_t net_in, net_out, commands;
+    int64_t soft_limit_since_us; /* output above the soft limit since; 0: no */
+};
+
+struct clients {
+    struct link all;     /* in order of arrival */
+    struct link dirty;   /* output to look at, this turn */
+    struct link closing; /* to be freed at the end of the turn */
+    struct link blocked;
+    struct link paused;
+    struct ev_io listeners[16];
+    size_t n_listeners;
+    uint64_t n, next_id;
+    uint64_t n_blocked;
+    int64_t pause_until_ms; /* CLIENT PAUSE: wall ms; 0: none */
+    bool pause_writes_only;
+};
+
+/* Open the client listeners of the configuration. -1: a log line says why. */
+MUST_CHECK int clients_listen(struct node *n);
+void clients_close_all(struct node *n);
+
+/* Free at the end of this turn; no more output. Safe anywhere. */
+void client_close(struct client *c);
+/* Close when what has been replied is out. */
+void client_close_after_reply(struct client *c);
+
+/* Something was appended to @c->out outside command execution (a push, a late reply). */
+void client_output_changed(struct client *c);
+/* Commands may go on: unparked, unblocked, unpaused, or back-pressure is over. */
+void client_resume(struct client *c);
+/* Execute what stands in the input until nothing is complete or something holds it up. */
+void client_process_input(struct client *c);
+
+/* End of turn: decide gates, write. */
+void clients_flush(struct node *n);
+/* Close idle clients, enforce output limits: some at each call. */
+void clients_cron(struct node *n);
+
+/* Hold the client back with @fn (see block_fn) until it says true. */
+void client_block(struct client *c, bool (*fn)(struct client *, bool, bool), int64_t deadline_us);
+/* Ask every blocked client again; cheap when there are none. */
+void clients_check_blocked(struct node *n);
+
+struct client *client_by_id(struct node *n, uint64_t id);
+/* One line of CLIENT LIST / INFO. */
+void client_describe(const struct client *c, struct buf *out);
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * node/group.h - one group's replica as the exec thread runs it: its data, its batches, its role.
+ *
+ *               RAFT_EV_GROUP                loaded, feed running
+ *   (nothing) ----------------> LOADING ---------------------------> FOLLOWING
+ *                                  ^                                   |    ^
+ *                                  | batches gone / INSTALL            |    | leadership lost,
+ *                                  |                                   v    | all batches known
+ *                                  +------------------ SERVING <---- CATCHING_UP (leader; applies
+ *                                  |                     |             up to its no-op)
+ *                                  +------ UNDECIDED <---+ leadership lost with batches open
+ *
+ * Batches: effects of one loop turn, numbered from 1 on per process. A batch is open, proposed,
+ * committed, or gone. committed only grows while SERVING; on LOADING all numbers up to the last one
+ * used are settled.
+ * Invariant: committed <= proposed <= open == proposed + 1. */
+#ifndef NODE_GROUP_H
+#define NODE_GROUP_H
+
+#include "node/client.h"
+#include "node/keyspace/keyspace.h"
+#include "proto/effect.h"
+#include "raft/host.h"
+
+enum group_state {
+    GROUP_LOADING,
+    GROUP_FOLLOWING,
+    GROUP_CATCHING_UP, /* leader, but not everything before its own no-op is applied */
+    GROUP_SERVING,
+    GROUP_UNDECIDED, /* was leader; the fate of some batches is open */
+};
+const char *group_state_name(enum group_state s);
+
+#define GROUP_DIRTY_SLOTS 65536u /* gates: last batch that touched a key of this hash */
+#define GROUP_BATCHES_MAX 1024u  /* proposed and undecided at once; more stay in the open batch */
+
+struct rdb_loader;
+
+struct group {
+    struct node *node;
+    uint32_t number;
+    enum group_state state;
+    struct keyspace *ks; /* data groups; NULL for the system group */
+
+    /* Raft's view, from events. */
+    enum raft_role role;
+    uint64_t term;
+    uint64_t leader;     /* node number; 0: none known */
+    uint64_t noop_index; /* ours, as leader */
+    uint64_t applied;    /* index */
+    uint64_t applied_term;
+    uint64_t feed_epoch;
+
+    /* Batches. */
+    struct buf batch;        /* the open one: encoded effects; empty: nothing to propose */
+    uint64_t batch_effects;
+    size_t unit_start;       /* offset of the first effect of the current unit */
+    uint64_t open, proposed, committed;
+    uint64_t batch_term;     /* term under which the undecided batches were proposed */
+    uint64_t proposed_bytes; /* not yet committed */
+    uint32_t sizes[GROUP_BATCHES_MAX];     /* of proposed batches, by number */
+    struct link waiting[GROUP_BATCHES_MAX]; /* clients by batch number modulo the size */
+    struct link unconfirmed;  /* clients whose read waits for a lease or read round */
+    uint64_t read_asked, read_confirmed; /* turns: read rounds (quorum) */
+    uint64_t dirty[GROUP_DIRTY_SLOTS];
+    uint64_t all_dirty; /* last batch that touched anything */
+
+    /* Clients whose next command waits for this group to serve (or to say who does). */
+    struct link parked;
+    bool parking;         /* a transfer or a snapshot holds new commands back for a moment */
+    int64_t leaderless_since_us; /* 0: a leader is known */
+
+    /* Applying. */
+    struct raft_event **queue; /* COMMITTED events not applied yet */
+    size_t q_head, q_n, q_cap;
+    size_t q_entry;       /* next entry of the first event */
+    struct effect_reader reader;
+    struct buf discard;   /* replies of applied effects */
+
+    /* Loading. */
+    struct rdb_loader *loader;
+    struct raft_pos load_pos;
+    struct raft_pos snapshot; /* newest published one here */
+    int64_t load_started_us;
+
+    /* Transfer. */
+    bool transfer_wanted; /* parked; waiting for batches to settle, or for Raft */
+    bool transfer_sent;
+    uint64_t transfer_to;
+    int64_t transfer_deadline_us;
+
+    bool disk_full;
+    uint64_t rebuilds; /* times the state was rebuilt after batches were gone */
+};
+
+struct group *group_new(struct node *n, uint32_t number);
+void group_free(struct group *g);
+
+/* Events of the raft thread. */
+void group_on_event(struct node *n, struct raft_event *e); /* takes @e */
+
+/* End of a turn: close the open batch into an entry and propose it. */
+void group_propose(struct group *g);
+/* Sliced work: apply, load. Returns true while there is more. */
+bool group_work(struct group *g, int64_t budget_us);
+
+/* True when commands on this group's keys may be executed here now as leader. */
+static inline bool group_serves(const struct group *g)
+{
+    return g->state == GROUP_SERVING && !g->parking;
+}
+/* All batches are committed and none is open. */
+static inline bool group_is_settled(const struct group *g)
+{
+    return g->committed == g->proposed && g->batch.len == 0;
+}
+/* More is proposed than the bound allows: clients are not read meanwhile. */
+bool group_is_congested(const struct group *g);
+
+/* Append one effect to the open batch. */
+void group_log_effect(struct group *g, uint32_t db, const struct arg *argv, size_t argc);
+/* Effects between these belong together. */
+void group_unit_begin(struct group *g);
+void group_unit_end(struct group *g);
+
+/* Hold new commands back (snapshot, transfer) / let them go on. */
+void group_park(struct group *g);
+void group_unpark(struct group *g);
+/* Let parked clients try again. */
+void group_wake_parked(struct group *g);
+
+/* Begin to hand leadership to @to (0: best). False: not the leader, or one is under way. */
+MUST_CHECK bool group_transfer(struct group *g, uint64_t to);
+
+#endif

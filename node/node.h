@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * node/node.h - the whole of one node as its exec thread sees it.
+ *
+ * Everything here belongs to the exec thread. The other threads are behind raft/host.h and
+ * base/worker.h. There is one struct node per process, passed to whoever needs it. */
+#ifndef NODE_NODE_H
+#define NODE_NODE_H
+
+#include "base/rand.h"
+#include "cluster/state.h"
+#include "node/client.h"
+#include "node/config.h"
+#include "node/group.h"
+#include "node/stats.h"
+#include "raft/host.h"
+
+#include <ev.h>
+
+#define NODE_VERSION "0.1.0"
+/* The Redis whose commands and replies are the yardstick: clients look at redis_version. */
+#define NODE_REDIS_VERSION "7.0.15"
+
+#define NODE_SYSTEM_GROUP 0u
+#define NODE_DATA_GROUP 1u /* the one data group of this version */
+#define NODE_GROUPS_MAX 2u
+
+struct snapshotter; /* node/snapshot.h */
+struct system;      /* node/system.h: formation and the system group */
+struct slowlog;     /* node/slowlog.h */
+struct watch_table; /* node/watch.h */
+
+struct node {
+    struct config config;
+    struct ev_loop *loop;
+    struct worker *bg;
+    struct chan *events;
+    struct raft_host *host;
+    struct rng rng;
+    struct siphash_key hash_key;
+
+    /* One value per loop turn, refreshed before each command. */
+    int64_t now_us;      /* boot clock */
+    int64_t now_wall_ms; /* wall clock */
+    uint64_t turn;       /* number of the loop turn */
+
+    struct group *groups[NODE_GROUPS_MAX]; /* by group number; NULL: not here (yet) */
+    struct system *system;
+    struct snapshotter *snapshotter;
+    struct clients clients;
+    struct watch_table *watches;
+    struct slowlog *slowlog;
+    struct stats stats;
+
+    char run_id[41];
+    int64_t start_us;
+    int64_t start_wall_ms;
+    char *config_file; /* absolute; NULL: none */
+    char *executable;
+    bool shutdown_asked;
+    int shutdown_signal;
+
+    struct ev_prepare prepare; /* end of a loop turn: batches out, replies out */
+    struct ev_check check;     /* start of a turn: clocks */
+    struct ev_idle idle;       /* runs while sliced work is left, so that the loop does not sleep */
+    struct ev_timer cron;      /* hz times a second */
+    struct ev_timer retry;     /* soonest deadline of parked clients and unconfirmed reads */
+    struct ev_signal sigterm, sigint, sighup;
+};
+
+/* Wall clock of the turn's command; boot clock; both refreshed. */
+void node_refresh_clocks(struct node *n);
+
+/* Sliced work has come up (apply, load, free, upkeep): do not sleep. */
+void node_has_work(struct node *n);
+
+#endif

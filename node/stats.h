@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * node/stats.h - what INFO counts. Exec thread only. */
+#ifndef NODE_STATS_H
+#define NODE_STATS_H
+
+#include "base/base.h"
+
+struct command_stats {
+    uint64_t calls, usec, rejected, failed;
+};
+
+struct error_stats { /* by error prefix */
+    char prefix[32];
+    uint64_t count;
+};
+#define STATS_ERRORS_MAX 128
+
+struct stats {
+    uint64_t connections, rejected_connections;
+    uint64_t commands;
+    uint64_t net_in, net_out;
+    uint64_t expired_keys, expired_time_cap_reached;
+    uint64_t keyspace_hits, keyspace_misses;
+    uint64_t total_errors, unexpected_errors;
+    uint64_t reads_processed, writes_processed;
+    uint64_t batches, batch_bytes;
+    uint64_t gated_replies, lease_waits, redirected_replies;
+    uint64_t forks, last_fork_us, snapshots_ok, snapshots_failed;
+    int64_t last_snapshot_wall_ms, last_snapshot_duration_ms;
+    bool last_snapshot_failed;
+    uint64_t rebuilds;
+    struct command_stats *by_command; /* command_count() of them */
+    struct error_stats errors[STATS_ERRORS_MAX];
+    size_t n_errors;
+    /* Instantaneous rates: 16 samples, 100 ms apart. */
+    struct stats_rate {
+        uint64_t last, samples[16];
+        int64_t last_us;
+        unsigned next;
+    } rate_commands, rate_in, rate_out;
+    uint64_t peak_memory;
+    uint64_t clients_output_max, clients_input_max;
+};
+
+void stats_init(struct stats *s);
+void stats_release(struct stats *s);
+void stats_reset(struct stats *s); /* CONFIG RESETSTAT */
+void stats_error(struct stats *s, const char *reply, size_t n); /* "-PREFIX ..." */
+void stats_sample(struct stats *s, int64_t now_us);
+uint64_t stats_rate(const struct stats_rate *r); /* per second */
+
+#endif
