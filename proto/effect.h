@@ -19,10 +19,10 @@ enum {
     EFFECT_UNIT_END = 2,   /* last effect of it */
 };
 
-/* Append to @batch (a fresh buffer gets the version byte first). */
+/* Append to @batch (a fresh buffer gets the version byte first); @argc >= 1. */
 void effect_write(struct buf *batch, uint8_t flags, uint32_t db, const struct arg *argv,
                   size_t argc);
-/* Add flags to the effect that begins at offset @at from the head of @batch. */
+/* Add flags to the effect for which effect_write() was called when @batch held @at bytes. */
 void effect_add_flags(struct buf *batch, size_t at, uint8_t flags);
 
 struct effect_reader {

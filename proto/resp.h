@@ -19,36 +19,39 @@ struct arg {
 /* ---- requests ---------------------------------------------------------------------------- */
 
 struct resp_limits {
-    size_t inline_max; /* 64 KiB: a longer line without a newline is an error */
-    int64_t args_max;  /* 1024 * 1024; unauthenticated clients: 10 */
-    int64_t bulk_max;  /* proto-max-bulk-len; unauthenticated clients: 16 KiB */
-    bool unauthenticated;
+    size_t inline_max; /* 64 KiB: a longer line (inline command, header) is an error */
+    int64_t args_max;  /* Redis 7: INT_MAX. Arrays grow with what arrives, never with the count */
+    int64_t bulk_max;  /* proto-max-bulk-len */
+    bool unauthenticated; /* then 10 arguments and 16 KiB at most, whatever stands above */
 };
 
 enum resp_result {
     RESP_MORE,  /* the request is not complete yet */
     RESP_READY, /* a request stands in argv; drop resp_consumed() bytes after executing it */
     RESP_EMPTY, /* an empty line or "*0": drop resp_consumed() bytes, nothing to do */
-    RESP_ERROR, /* protocol error: resp_error_text(); reply it, then close */
+    RESP_ERROR, /* protocol error, for good: resp_error_text(); reply it, then close */
 };
 
 /* State of one connection; zero is a good start. */
 struct resp_parser {
-    size_t pos;       /* scanned so far, from the buffer's head */
+    size_t pos;       /* understood so far, from the buffer's head */
+    size_t line_scanned; /* bytes of an unfinished line behind pos that hold no line end */
     int64_t missing;  /* arguments still to come; 0 between requests */
     int64_t bulk_len; /* of the argument being read; -1: its header comes next */
-    struct resp_span { /* arguments so far, as offsets: the buffer may move */
+    struct resp_span { /* arguments of an unfinished request, as offsets: the buffer may move */
         size_t off, len;
     } *spans;
     size_t n_spans, cap_spans;
     struct arg *argv; /* set by READY, valid until the buffer changes */
     size_t cap_argv;
     char *inline_copy; /* inline arguments are unescaped into here */
+    size_t cap_inline;
     char error[128];
 };
 void resp_parser_release(struct resp_parser *p);
 
-/* Look for one request at the head of @in. On READY p->argv[0..n_spans) are the arguments. */
+/* Look for one request at the head of @in. On READY p->argv[0..n_spans) are the arguments. The
+ * head of @in must not be consumed before resp_consumed() says how much; the buffer may move. */
 enum resp_result resp_parse(struct resp_parser *p, const struct buf *in,
                             const struct resp_limits *limits);
 /* Bytes of the request just returned; resets the parser for the next one. */
@@ -87,7 +90,9 @@ void resp_bool(struct resp_out *o, bool v);
 void resp_big_number(struct resp_out *o, const char *digits, size_t n);
 void resp_verbatim(struct resp_out *o, const char *format3, const void *p, size_t n);
 
-/* An aggregate whose length is known only later: begin, write the elements, end. Nests. */
+/* An aggregate whose length is known only later: begin, write the elements, end. Nests. To give
+ * it up, set buf->len back to what begin returned. Until the outermost one has ended nothing may
+ * be consumed from the buffer; offsets into its content behind @at shrink when it ends. */
 size_t resp_deferred_begin(struct resp_out *o);
 void resp_deferred_array(struct resp_out *o, size_t at, size_t n);
 void resp_deferred_map(struct resp_out *o, size_t at, size_t pairs);
@@ -103,12 +108,13 @@ struct resp_value {
     enum resp_type type;
     int64_t integer;   /* INT, BOOL */
     double number;     /* DOUBLE */
-    char *text;        /* STATUS, ERROR, BULK, BIG_NUMBER, VERBATIM; NUL behind it */
+    char *text;        /* STATUS, ERROR, BULK, BIG_NUMBER, VERBATIM (less "txt:"); NUL behind it */
     size_t n;          /* bytes of text; elements of an aggregate (a map counts keys and values) */
     struct resp_value *items;
 };
 /* 1: a value at the head of @in was read into @out (resp_value_release()) and consumed; 0: not
- * complete yet; -1: malformed. Depth and size are bounded. */
+ * complete yet; -1: malformed. Depth and size are bounded. Both forms of null give RESP_T_NULL;
+ * attributes are dropped. On 0 and -1 @out is empty. */
 MUST_CHECK int resp_read_value(struct buf *in, struct resp_value *out);
 void resp_value_release(struct resp_value *v);
 /* A request as a client writes it. */
