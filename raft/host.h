@@ -54,7 +54,7 @@ enum raft_durability {
 struct raft_identity {
     char node_id[RAFT_HOST_ID_CHARS + 1];    /* drawn at the first start */
     char cluster_id[RAFT_HOST_ID_CHARS + 1]; /* "" until formed */
-    uint64_t node;                           /* number in the cluster, never reused; 0 until formed */
+    uint64_t node; /* number in the cluster, never reused; 0 until formed */
 };
 
 /* ---- the host ------------------------------------------------------------------------------ */
@@ -68,10 +68,14 @@ struct raft_host_config {
     int64_t heartbeat_us, election_timeout_us;
     uint32_t lease_drift_ppm;
     uint64_t segment_bytes, ballast_bytes;
-    uint64_t uncommitted_bytes_max;  /* per group */
-    uint64_t snapshot_rate_bytes;    /* per second and stream; 0: unlimited */
-    struct worker *bg;               /* snapshot streams run here; outlives the host */
-    struct chan *events;             /* struct raft_event *, the owner's; outlives the host */
+    uint64_t uncommitted_bytes_max; /* per group */
+    uint64_t snapshot_rate_bytes;   /* per second and stream; 0: unlimited */
+    uint64_t snapshot_log_bytes;    /* a log longer than this asks for a snapshot; 0: the larger
+                                     * of 64 MiB and twice the size of the last snapshot */
+    uint32_t feature_level;         /* told to peers when greeting */
+    const struct wal_io *wal_io;    /* NULL: the system's; for fault tests */
+    struct worker *bg;              /* snapshot streams run here; outlives the host */
+    struct chan *events;            /* struct raft_event *, the owner's; outlives the host */
 };
 
 struct raft_host; /* opaque */
@@ -110,6 +114,13 @@ void raft_host_set_priority(struct raft_host *h, uint32_t group, uint8_t priorit
 /* Propose one entry; takes the reference. entry->origin must be > 0 and rising per group. Its fate
  * comes as RAFT_EV_COMMITTED (recognised by origin) or RAFT_EV_REJECTED (never entered the log),
  * or shows itself when a foreign entry of a higher term is committed (then it is gone).
+ * entry->pos.term: the term (of RAFT_EV_ROLE) in which the owner executed it. In any other term it
+ * is rejected: the owner may have lost and regained leadership without knowing, and its state may
+ * rest on batches that are gone. For the same reason, once a proposal of a term was rejected, all
+ * later ones of that term are, until raft_host_feed(). With pos.term == 0 (nothing was executed in
+ * advance) each proposal stands for itself.
+ * Above uncommitted_bytes_max and during a transfer proposals wait, in order, for their turn; on
+ * a full disk a few (16 MiB) still enter, so that the owner can stop without losing any.
  * Proposals of one loop turn are best followed by one raft_host_flush(). */
 void raft_host_propose(struct raft_host *h, uint32_t group, struct raft_entry *entry);
 /* Confirm leadership: RAFT_EV_READ_OK / RAFT_EV_READ_LOST with @token. */
@@ -126,7 +137,9 @@ void raft_host_change(struct raft_host *h, uint32_t group, const struct raft_mem
 /* ---- applying ------------------------------------------------------------------------------ */
 
 /* (Re)start the feed of committed entries behind @index; what was queued as events before and
- * carries an older epoch is to be ignored. Returns the new feed epoch (carried by COMMITTED). */
+ * carries an older epoch is to be ignored. Returns the new feed epoch (carried by COMMITTED).
+ * Own entries that come again after a restart still carry their origin when they are in memory.
+ * When the log no longer reaches back to @index, RAFT_EV_INSTALL comes instead. */
 uint64_t raft_host_feed(struct raft_host *h, uint32_t group, uint64_t index);
 /* Entries up to @index are applied: opens the feed's window, lets memory go. Cheap. */
 void raft_host_applied(struct raft_host *h, uint32_t group, uint64_t index);
@@ -139,7 +152,8 @@ void raft_host_snapshot_path(const struct raft_host *h, uint32_t group, struct r
 /* The owner has such a file, complete and synced, at a position it has applied. The log may be
  * cut; older files are removed. RAFT_EV_SNAPSHOT_PUBLISHED follows. */
 void raft_host_snapshot_done(struct raft_host *h, uint32_t group, struct raft_pos pos);
-/* Membership a snapshot at @index must carry (any thread is wrong: owner only; cheap copy). */
+/* Membership a snapshot at the applied index must carry: the index last given to
+ * raft_host_applied() or raft_host_feed(). Cheap copy. */
 void raft_host_members(struct raft_host *h, uint32_t group, struct raft_members *out);
 
 /* ---- leases -------------------------------------------------------------------------------- */
@@ -162,16 +176,16 @@ enum raft_event_type {
     RAFT_EV_ROLE,            /* .role .term .leader .noop_index */
     RAFT_EV_TRANSFER_FAILED, /* leadership stays here */
     RAFT_EV_CHANGE_DONE,
-    RAFT_EV_CHANGE_FAILED, /* .error: enum raft_error */
-    RAFT_EV_READ_OK,       /* .token */
-    RAFT_EV_READ_LOST,     /* .token */
-    RAFT_EV_INSTALL,       /* a received snapshot replaces the state: load .pos, then feed */
+    RAFT_EV_CHANGE_FAILED,      /* .error: enum raft_error */
+    RAFT_EV_READ_OK,            /* .token */
+    RAFT_EV_READ_LOST,          /* .token */
+    RAFT_EV_INSTALL,            /* a received snapshot replaces the state: load .pos, then feed */
     RAFT_EV_SNAPSHOT_PUBLISHED, /* .pos */
     RAFT_EV_SNAPSHOT_WANTED, /* the log has grown too long, or a peer needs one: take a snapshot */
-    RAFT_EV_PEER_UP,       /* .peer: connected and greeted */
-    RAFT_EV_PEER_DOWN,     /* .peer */
-    RAFT_EV_PEER_DATA,     /* .peer, .data .size */
-    RAFT_EV_DISK_FULL,     /* .full: proposals are refused / accepted again */
+    RAFT_EV_PEER_UP,         /* .peer: connected and greeted; again when its identity changed */
+    RAFT_EV_PEER_DOWN,       /* .peer */
+    RAFT_EV_PEER_DATA,       /* .peer, .data .size */
+    RAFT_EV_DISK_FULL,       /* .full: proposals are refused / accepted again */
 };
 
 struct raft_peer_id {
