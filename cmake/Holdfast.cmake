@@ -45,6 +45,9 @@ function(holdfast_protobuf name)
   target_link_libraries(${name} PUBLIC ext::protobuf_c)
 endfunction()
 
+# All that a running cluster needs, without the tests.
+add_custom_target(programs)
+
 # A program, at the top of the build folder. jemalloc takes malloc()'s place, but for sanitizers.
 function(holdfast_program name)
   cmake_parse_arguments(PARSE_ARGV 1 A "" "" "SOURCES;DEPS;DEFINES")
@@ -55,6 +58,7 @@ function(holdfast_program name)
     target_link_libraries(${name} PRIVATE ext::jemalloc)
   endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
+  add_dependencies(programs ${name})
 endfunction()
 
 # Label "unit" and 120 s unless LABEL (say "sim") and TIMEOUT say otherwise; ARGS go to the program.
