@@ -121,7 +121,6 @@ static enum resp_result header_slow(struct resp_parser *p, const char *base, siz
         p->line_scanned = cr == NULL ? avail : (size_t)(cr - line);
         return RESP_MORE;
     }
-    p->line_scanned = 0;
     if (!num_parse_i64(line + 1, (size_t)(cr - line) - 1, out)) {
         return fail(p, bulk ? "invalid bulk length" : "invalid multibulk length");
     }
@@ -150,6 +149,7 @@ static enum resp_result read_count(struct resp_parser *p, const char *base, size
         return fail(p, "invalid multibulk length");
     }
     p->pos = (size_t)(next - base);
+    p->line_scanned = 0;
     if (n <= 0) {
         return RESP_EMPTY;
     }
@@ -213,6 +213,7 @@ static enum resp_result read_args(struct resp_parser *p, const char *base, size_
                 return rc == RESP_MORE ? suspend(p, base, i) : rc;
             }
             p->pos = (size_t)(next - base);
+            p->line_scanned = 0;
         }
         if (UNLIKELY(len - p->pos < 2 || len - p->pos - 2 < (size_t)bulk_len)) {
             p->bulk_len = bulk_len;
