@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * node/node_limits.h - the few settings and sources of chance that data commands ask for.
+ *
+ * Handlers of data types see these functions and nothing of the node's configuration, so they run
+ * unchanged in a test with a keyspace and nothing else. Exec thread only. What changes data must
+ * not depend on any of them while applying from the log: settings, chance and clocks differ
+ * between replicas. (The access clock is no data.) */
+#ifndef NODE_NODE_LIMITS_H
+#define NODE_NODE_LIMITS_H
+
+#include "node/command/command.h"
+
+/* proto-max-bulk-len: no command may make a string longer than this; also the transient memory
+ * LCS may take. Bytes. */
+int64_t cmd_string_max(const struct cmd *c);
+
+/* 64 random bits from the node's generator: RANDOMKEY. */
+uint64_t cmd_random(struct cmd *c);
+
+/* The number of databases that indexes are checked against (option "databases"); a keyspace by
+ * slot has only one of them. */
+uint32_t cmd_databases(const struct cmd *c);
+bool cmd_cluster_enabled(const struct cmd *c);
+
+/* ---- the access clock of items (keyspace.h: item_access(), 24 bits) -------------------------
+ *
+ * Without an LFU maxmemory-policy: wall seconds modulo 2^24. With one: wall minutes modulo 2^16
+ * in the upper 16 bits, a logarithmic counter of accesses in the lower 8. */
+
+bool cmd_access_is_lfu(const struct cmd *c);
+/* The clock of an item made now; and what @access becomes by an access now. */
+uint32_t cmd_access_clock_new(struct cmd *c);
+uint32_t cmd_access_clock(struct cmd *c, uint32_t access);
+/* Seconds since the access (not LFU: OBJECT IDLETIME). */
+int64_t cmd_access_idle(const struct cmd *c, uint32_t access);
+/* The counter as it has sunk since, by lfu-decay-time (LFU: OBJECT FREQ). */
+int64_t cmd_access_freq(const struct cmd *c, uint32_t access);
+
+#endif
