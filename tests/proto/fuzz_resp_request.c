@@ -9,7 +9,7 @@
 
 static void note(struct buf *out, enum resp_result rc, struct resp_parser *p)
 {
-    buf_printf(out, "%d:%zu:", rc, p->n_spans);
+    buf_printf(out, "%d:%zu:", rc, rc == RESP_READY ? p->n_spans : 0);
     for (size_t i = 0; rc == RESP_READY && i < p->n_spans; i++) {
         buf_printf(out, "%zu:", p->argv[i].n);
         buf_append(out, p->argv[i].p, p->argv[i].n);
