@@ -196,7 +196,7 @@ static int print_name(const struct sockaddr_storage *sa, char *ip, uint16_t *por
 
 int net_accept(int fd, char *peer_ip, uint16_t *peer_port)
 {
-    struct sockaddr_storage sa;
+    struct sockaddr_storage sa = {.ss_family = AF_UNSPEC};
     socklen_t len;
     int client;
 
@@ -284,7 +284,7 @@ int net_set_keepalive(int fd, int seconds)
 
 int net_local_name(int fd, char *ip, uint16_t *port)
 {
-    struct sockaddr_storage sa;
+    struct sockaddr_storage sa = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof sa;
 
     if (getsockname(fd, (struct sockaddr *)&sa, &len) != 0) {
@@ -295,7 +295,7 @@ int net_local_name(int fd, char *ip, uint16_t *port)
 
 int net_peer_name(int fd, char *ip, uint16_t *port)
 {
-    struct sockaddr_storage sa;
+    struct sockaddr_storage sa = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof sa;
 
     if (getpeername(fd, (struct sockaddr *)&sa, &len) != 0) {
