@@ -9,7 +9,12 @@
  * Durability: the core itself withholds every message that promises something durable (a vote,
  * an acknowledgement of entries) until RAFT_IN_PERSISTED has said so; all messages of an output
  * may therefore be sent at once, in parallel with the writing. Entries are handed to the log in
- * order; an append at index i replaces whatever the log holds from i on.
+ * order; an append at index i replaces whatever the log holds from i on. Terms and votes are
+ * synced in every durability mode: a replica that forgets them may elect two leaders.
+ *
+ * Order of carrying out: publish role and lease_until_us where readers look, then send. (A leader
+ * that steps down may grant its vote in the same output; no reader may find the old lease after
+ * that vote has left.)
  *
  * Thread safety: one owner at a time.
  * Source: Ongaro's Raft thesis, ch. 3 (basics), 4 (membership, 4.3 joint consensus, 4.2.1
@@ -98,8 +103,10 @@ struct raft_restore {
     struct raft_entry *const *configs; /* the log's RAFT_ENTRY_CONFIG entries, in order */
     size_t n_configs;
     /* The log may have lost a tail that was acknowledged (damage, or everysec and a machine that
-     * rebooted). Until this replica has caught up with a leader's log it does not campaign, and
-     * its vote counts only in an election in which all voters agree. */
+     * rebooted). Until this replica holds durably all that a leader's log held when that leader
+     * learnt of it, its vote (also for itself) counts only in an election in which all voters
+     * agree, and it campaigns only long after all others had the chance: when a power cut made
+     * every replica suspect, one of them must. */
     bool tail_suspect;
 };
 
@@ -141,15 +148,19 @@ struct raft_message {
     /* VOTE, PRE_VOTE: the candidate's last position. APPEND: the position before the entries.
      * APPEND_REPLY: when rejected, a position of the follower's log at which it may agree. */
     struct raft_pos pos;
-    uint64_t commit; /* APPEND: the leader's commit index, at most what the peer will hold */
+    uint64_t commit; /* APPEND: the leader's commit index; the receiver believes it as far as it
+                      * knows its log to be the leader's. APPEND_REPLY with tail_suspect: a number
+                      * that names the sender's run */
     uint64_t match;  /* APPEND_REPLY: durable and equal to the leader's log up to here.
-                      * Rejected: the index that was refused. */
-    uint64_t last;   /* APPEND_REPLY: last index received (in memory), for flow control */
-    int64_t sent_us; /* APPEND: leader's clock; APPEND_REPLY: echoed (0 in an unasked reply) */
+                      * Rejected: the index that was refused.
+                      * APPEND: echo of such a number, once the leader knows it (else 0) */
+    uint64_t last;   /* APPEND_REPLY: equal to the leader's log up to here, maybe only in memory.
+                      * APPEND with match: the leader's last index */
+    int64_t sent_us; /* APPEND, TIMEOUT_NOW: leader's clock; APPEND_REPLY: newest one received */
     uint64_t read_seq; /* APPEND: newest read round; APPEND_REPLY: echoed */
     bool reject;
     bool forced;       /* VOTE: caused by a transfer; stickiness does not apply (thesis 4.2.3) */
-    bool tail_suspect; /* VOTE_REPLY, PRE_VOTE_REPLY: see struct raft_restore */
+    bool tail_suspect; /* all replies: see struct raft_restore */
     struct raft_entry **entries; /* APPEND: consecutive, from pos.index + 1 on */
     uint32_t n_entries;
 };
@@ -162,9 +173,11 @@ enum raft_input_type {
     RAFT_IN_PROPOSE,       /* .propose: append entries as the leader; all or none */
     RAFT_IN_PERSISTED,     /* .persisted */
     RAFT_IN_APPLIED,       /* .index: applied by the owner; those entries may leave memory */
-    RAFT_IN_COMPACT,       /* .pos: an own snapshot at this position is published */
+    RAFT_IN_COMPACT,       /* .pos: the log begins behind it from now on; a snapshot at this
+                            * position or a later one is published */
     RAFT_IN_SNAPSHOT,      /* .snapshot: one was received whole and is durable as a file */
-    RAFT_IN_SNAPSHOT_SENT, /* .peer, .pos, .failed: a stream to a peer ended */
+    RAFT_IN_SNAPSHOT_SENT, /* .peer, .pos, .failed: a stream to a peer ended; every need_snapshot
+                            * is answered so, also when leadership was lost meanwhile */
     RAFT_IN_READ,          /* .token: confirm leadership for reads executed so far */
     RAFT_IN_TRANSFER,      /* .peer: hand leadership over (RAFT_NONE: to the best follower) */
     RAFT_IN_CHANGE,        /* .members: wanted configuration (VOTER and LEARNER flags only) */
@@ -184,7 +197,8 @@ struct raft_input {
         } propose;
         /* Entries up to @log are durable, with the term of the last one, so that a late answer
          * for an entry that was overwritten meanwhile counts for nothing; hard states up to
-         * output.hard_seq == @hard_seq are durable. Either may be zero: no news. */
+         * output.hard_seq == @hard_seq are durable. Either may be zero: no news. Answers come in
+         * the order of the writes, and one output is answered by one input. */
         struct {
             struct raft_pos log;
             uint64_t hard_seq;
@@ -240,7 +254,9 @@ struct raft_output {
     uint64_t leader;      /* RAFT_NONE: unknown */
     uint64_t noop_index;  /* leader: its own first entry; serving starts when that is applied */
     bool transfer_ended;  /* a transfer was given up (still leader) */
-    int64_t lease_until_us; /* leader: reads executed before this moment are good; 0: no lease */
+    /* Leader: reads executed before this moment are good. 0: no lease (no own entry committed yet,
+     * a transfer under way or one that was given up too late): use RAFT_IN_READ. */
+    int64_t lease_until_us;
 
     const uint64_t *reads; /* tokens of RAFT_IN_READ now confirmed, in order */
     size_t n_reads;
@@ -257,6 +273,7 @@ struct raft_output {
     size_t n_need_snapshot;
 
     bool members_changed; /* another configuration is in force (at append) */
+    bool tail_suspect;    /* still; see struct raft_restore */
     int64_t deadline_us;  /* RAFT_IN_TICK at the latest then */
 };
 
