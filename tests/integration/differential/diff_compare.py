@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""When do two replies to the same command count as the same?
+
+By default when their bytes are equal. A mode names what may differ and how far; errors and nulls
+must be equal bytes in every mode. Each mode says why it is needed.
+"""
+
+import dataclasses
+
+# Two servers are asked one after the other, and each has its own clock reading.
+TOLERANCE_MS = 5000
+
+
+def _same_bytes(a, b):
+    return a.raw == b.raw
+
+
+def _near(unit_ms):
+    """Numbers that depend on the clock. Negative ones are codes ("no key", "no time to live")."""
+
+    def compare(a, b):
+        if a.kind != ":" or b.kind != ":" or a.value < 0 or b.value < 0:
+            return a.raw == b.raw
+        return abs(a.value - b.value) * unit_ms <= TOLERANCE_MS
+
+    return compare
+
+
+def _same_elements(a, b):
+    """KEYS: the order is that of a hash table."""
+    if not isinstance(a.value, list) or not isinstance(b.value, list):
+        return a.raw == b.raw
+    return a.kind == b.kind and sorted(r.raw for r in a.value) == sorted(r.raw for r in b.value)
+
+
+def _same_kind(a, b):
+    """RANDOMKEY, OBJECT REFCOUNT, MEMORY USAGE: what comes is chance or a matter of allocation."""
+    if a.is_error or b.is_error or a.is_null or b.is_null:
+        return a.raw == b.raw
+    return a.kind == b.kind
+
+
+def _same_encoding(a, b):
+    """A stock Redis keeps what INCRBYFLOAT left as text on the primary and as an integer on its
+    replicas; here it is the same everywhere. So the string encodings count as one."""
+    strings = {b"int", b"embstr", b"raw"}
+    return a.raw == b.raw or (a.value in strings and b.value in strings and a.kind == b.kind)
+
+
+def _same_scan_shape(a, b):
+    """One step of SCAN: how far it gets is the table's business. Complete iterations are compared
+    by the runner."""
+    if a.is_error or b.is_error:
+        return a.raw == b.raw
+    return all(
+        r.kind == "*" and len(r.value) == 2 and r.value[0].kind == "$" and r.value[1].kind == "*"
+        for r in (a, b)
+    )
+
+
+MODES = {
+    "bytes": _same_bytes,
+    "ms": _near(1),
+    "seconds": _near(1000),
+    "elements": _same_elements,
+    "kind": _same_kind,
+    "encoding": _same_encoding,
+    "scan": _same_scan_shape,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One command and how its replies compare."""
+
+    args: tuple
+    mode: str = "bytes"
+
+
+class Transaction:
+    """Follows one connection through MULTI ... EXEC, where replies come later and nested."""
+
+    def __init__(self):
+        self._queued = None
+
+    def same(self, step, a, b):
+        name = step.args[0].upper() if step.args else b""
+        if name == b"EXEC" and self._queued is not None:
+            queued, self._queued = self._queued, None
+            return self._same_exec(queued, a, b)
+        if name in (b"DISCARD", b"RESET"):
+            self._queued = None
+        elif name == b"MULTI" and a.value == b"OK" and self._queued is None:
+            self._queued = []
+        elif self._queued is not None and a.value == b"QUEUED":
+            self._queued.append(step)
+            return a.raw == b.raw
+        return MODES[step.mode](a, b)
+
+    @staticmethod
+    def _same_exec(queued, a, b):
+        if not isinstance(a.value, list) or not isinstance(b.value, list):
+            return a.raw == b.raw
+        if len(a.value) != len(queued) or len(b.value) != len(queued):
+            return False
+        return a.kind == b.kind and all(
+            MODES[step.mode](x, y) for step, x, y in zip(queued, a.value, b.value)
+        )
