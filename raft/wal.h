@@ -5,7 +5,10 @@
  * Owned by the log thread. Writes are appended by wal_write() and made durable, all at once, by
  * wal_sync(). Formats are in proto/wal_format.h, so that tools can read a log without this code.
  * A write or sync that failed with WAL_ERR_IO leaves the log unusable: the process ends; an
- * fsync is never tried again (Rebello et al., "Can Applications Recover from fsync Failures?"). */
+ * fsync is never tried again (Rebello et al., "Can Applications Recover from fsync Failures?").
+ *
+ * Damage (an unreadable record that is no torn tail) never ends a log: what is readable stays,
+ * groups that may have lost something are reported, the damaged file is kept as "*.damaged". */
 #ifndef RAFT_WAL_H
 #define RAFT_WAL_H
 
@@ -41,13 +44,13 @@ struct wal_io {
 };
 
 struct wal_config {
-    const char *dir;           /* exists; holds only the log */
-    char cluster_id[41];       /* 40 hex digits */
-    uint64_t node;             /* this node's number */
-    uint64_t segment_bytes;    /* preallocated size of a segment, e.g. 64 MiB */
-    uint64_t ballast_bytes;    /* a file deleted when the disk is full, so that compaction can
-                                * work; recreated when there is room again. 0: none */
-    const struct wal_io *io;   /* NULL: the system's */
+    const char *dir;         /* exists; holds only the log */
+    char cluster_id[41];     /* 40 hex digits */
+    uint64_t node;           /* this node's number */
+    uint64_t segment_bytes;  /* preallocated size of a segment, e.g. 64 MiB */
+    uint64_t ballast_bytes;  /* a file deleted when the disk is full, so that compaction can
+                              * work; recreated when there is room again. 0: none */
+    const struct wal_io *io; /* NULL: the system's */
 };
 
 /* What one group's records say after recovery. */
@@ -55,14 +58,18 @@ struct wal_group {
     uint32_t group;
     struct raft_restore restore; /* arrays belong to the recovery */
     bool damaged;                /* a record that had once been durable is unreadable; entries from
-                                  * the damage on are not in .restore and will be overwritten */
+                                  * the damage on are not in .restore and will be overwritten. Stays
+                                  * so over restarts until wal_write.repaired. Then also
+                                  * .restore.tail_suspect. */
 };
 struct wal_recovery {
     struct wal_group *groups;
     size_t n_groups;
     uint64_t records, bytes, segments;
     bool torn_tail; /* the last write was incomplete and has been cut off: normal after a crash */
-    char damage[256]; /* where, for the log line; "" when none */
+    bool lost_records; /* damage was found at this start: a group that is not in .groups may have
+                        * had records too; one that should be there must be taken for damaged */
+    char damage[256];  /* where, for the log line; "" when none */
 };
 
 struct wal; /* opaque */
@@ -83,6 +90,8 @@ struct wal_write {
     const struct raft_members *snapshot_members;
     bool has_hard;
     struct raft_hard_state hard;
+    bool repaired; /* the group has all it once acknowledged again (it caught up with a leader's
+                    * log): wal_group.damaged is not to be reported any more */
     struct raft_entry *const *entries; /* consecutive; the first may overwrite (cut) the tail */
     size_t n_entries;
 };
@@ -103,7 +112,7 @@ MUST_CHECK int wal_compact(struct wal *w, uint32_t group, struct raft_pos pos,
                            const struct raft_members *members, uint64_t keep_from);
 
 struct wal_stats {
-    uint64_t bytes;            /* on disk, without preallocation */
+    uint64_t bytes; /* on disk, without preallocation */
     uint64_t segments;
     uint64_t first_segment, last_segment;
     uint64_t syncs, sync_us_last, sync_us_max, sync_us_total;
