@@ -10,7 +10,8 @@
 
 bool raft_change_open(const struct raft *r)
 {
-    return log_members_index(&r->log) > r->commit || raft_members_is_joint(log_members(&r->log));
+    return raft_log_members_index(&r->log) > r->commit ||
+           raft_members_is_joint(raft_log_members(&r->log));
 }
 
 static void append_members(struct raft *r, const struct raft_members *m)
@@ -22,14 +23,14 @@ static void append_members(struct raft *r, const struct raft_members *m)
 
 int raft_change(struct raft *r, const struct raft_members *wanted)
 {
-    const struct raft_members *now = log_members(&r->log);
+    const struct raft_members *now = raft_log_members(&r->log);
     struct raft_members next;
     int rc;
 
     if (r->role != RAFT_ROLE_LEADER) {
         return RAFT_ERR_NOT_LEADER;
     }
-    if (!members_valid(wanted) || raft_members_is_joint(wanted)) {
+    if (!raft_members_valid(wanted) || raft_members_is_joint(wanted)) {
         return RAFT_ERR_CONFIG;
     }
     if (r->transfer.target != RAFT_NONE) {
@@ -44,13 +45,13 @@ int raft_change(struct raft *r, const struct raft_members *wanted)
             return RAFT_ERR_BUSY;
         }
     }
-    if (members_equal(now, wanted)) {
+    if (raft_members_equal(now, wanted)) {
         return RAFT_OK;
     }
-    if (members_same_voters(now, wanted)) {
+    if (raft_members_same_voters(now, wanted)) {
         next = *wanted;
     } else {
-        rc = members_enter_joint(now, wanted, &next);
+        rc = raft_members_enter_joint(now, wanted, &next);
         if (rc != RAFT_OK) {
             return rc;
         }
@@ -151,15 +152,15 @@ void raft_transfer_tick(struct raft *r)
 
 void raft_change_progress(struct raft *r)
 {
-    const struct raft_members *now = log_members(&r->log);
+    const struct raft_members *now = raft_log_members(&r->log);
     struct raft_members next;
 
-    if (r->commit < r->noop_index || log_members_index(&r->log) > r->commit) {
+    if (r->commit < r->noop_index || raft_log_members_index(&r->log) > r->commit) {
         return;
     }
     if (raft_members_is_joint(now)) {
         if (r->transfer.target == RAFT_NONE) {
-            members_leave_joint(now, &next);
+            raft_members_leave_joint(now, &next);
             append_members(r, &next);
         }
         return;

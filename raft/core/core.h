@@ -100,7 +100,7 @@ struct raft {
     } cut;
     uint64_t hard_seq, hard_durable, hard_out;
 
-    struct peer *peers; /* of log_members(), same order */
+    struct peer *peers; /* of raft_log_members(), same order */
     size_t n_peers, cap_peers;
 
     int64_t election_at_us; /* INT64_MAX: does not campaign */

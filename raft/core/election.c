@@ -115,7 +115,7 @@ static void request_votes(struct raft *r, enum raft_message_type type, uint64_t 
         }
         m = raft_push_message(r, type, p->id);
         m->term = term;
-        m->pos = log_last(&r->log);
+        m->pos = raft_log_last(&r->log);
         m->forced = r->forced;
     }
 }
@@ -194,7 +194,7 @@ static bool is_sticky(const struct raft *r)
 /* Thesis 3.6.1: later last term, or the same and at least as long. */
 static bool log_good_enough(const struct raft *r, struct raft_pos theirs)
 {
-    struct raft_pos ours = log_last(&r->log);
+    struct raft_pos ours = raft_log_last(&r->log);
 
     if (RAFT_HAS_BUG(RAFT_BUG_VOTE_BY_LENGTH)) {
         return theirs.index >= ours.index;

@@ -59,7 +59,7 @@ int raft_check_append(const struct raft *r, const struct raft_message *m)
     for (uint32_t i = 0; i < m->n_entries && m->entries[i]->pos.index <= r->commit; i++) {
         struct raft_pos p = m->entries[i]->pos;
 
-        if (p.index >= r->log.base.index && log_term_at(&r->log, p.index) != p.term) {
+        if (p.index >= r->log.base.index && raft_log_term_at(&r->log, p.index) != p.term) {
             return RAFT_BUG == 0 ? RAFT_ERR_BAD_MESSAGE : RAFT_OK;
         }
     }
@@ -70,10 +70,10 @@ int raft_check_append(const struct raft *r, const struct raft_message *m)
 
 static void cut(struct raft *r, uint64_t from)
 {
-    uint64_t members_index = log_members_index(&r->log);
+    uint64_t members_index = raft_log_members_index(&r->log);
 
     assert(from > r->commit || RAFT_BUG != 0);
-    log_truncate(&r->log, from);
+    raft_log_truncate(&r->log, from);
     if (from <= r->handed) {
         r->cut.index = r->cut.hard_seq == r->hard_seq ? MIN_OF(r->cut.index, from) : from;
         r->cut.hard_seq = r->hard_seq;
@@ -82,7 +82,7 @@ static void cut(struct raft *r, uint64_t from)
     r->persisted = MIN_OF(r->persisted, from - 1);
     r->matched = MIN_OF(r->matched, from - 1);
     r->commit = MIN_OF(r->commit, from - 1); /* only with an injected bug */
-    if (members_index != log_members_index(&r->log)) {
+    if (members_index != raft_log_members_index(&r->log)) {
         raft_sync_members(r);
     }
 }
@@ -100,12 +100,12 @@ static void take_entries(struct raft *r, const struct raft_message *m)
             continue; /* behind our snapshot: committed, so surely the same */
         }
         if (e->pos.index <= r->log.last) {
-            if (log_term_at(&r->log, e->pos.index) == e->pos.term) {
+            if (raft_log_term_at(&r->log, e->pos.index) == e->pos.term) {
                 continue;
             }
             cut(r, e->pos.index);
         }
-        log_append(&r->log, e);
+        raft_log_append(&r->log, e);
         members |= e->type == RAFT_ENTRY_CONFIG;
     }
     if (RAFT_HAS_BUG(RAFT_BUG_TRUNCATE_ALWAYS) &&
@@ -132,7 +132,7 @@ void raft_commit_to(struct raft *r, uint64_t index)
  * The leader looks at it the same way, so each round trip skips a whole term on both sides. */
 static void reject(struct raft *r, const struct raft_message *m)
 {
-    uint64_t at = log_find_agreeable(&r->log, m->pos.index, m->pos.term);
+    uint64_t at = raft_log_find_agreeable(&r->log, m->pos.index, m->pos.term);
     struct raft_message *out;
 
     at = MAX_OF(at, r->log.base.index);
@@ -140,7 +140,7 @@ static void reject(struct raft *r, const struct raft_message *m)
     out->term = r->term;
     out->reject = true;
     out->match = m->pos.index;
-    out->pos = (struct raft_pos){.term = log_term_at(&r->log, at), .index = at};
+    out->pos = (struct raft_pos){.term = raft_log_term_at(&r->log, at), .index = at};
     out->last = r->matched;
     out->sent_us = r->echo_sent_us;
     out->read_seq = r->echo_read_seq;
@@ -194,8 +194,8 @@ void raft_on_append(struct raft *r, const struct raft_message *m)
     suspect_contact(r, m);
     r->matched = MAX_OF(r->matched, r->commit);
 
-    if (m->pos.index > r->log.last ||
-        (m->pos.index >= r->log.base.index && log_term_at(&r->log, m->pos.index) != m->pos.term)) {
+    if (m->pos.index > r->log.last || (m->pos.index >= r->log.base.index &&
+                                       raft_log_term_at(&r->log, m->pos.index) != m->pos.term)) {
         reject(r, m);
         return;
     }
@@ -247,7 +247,7 @@ static void install(struct raft *r, struct raft_pos pos, const struct raft_membe
 {
     uint64_t from = r->commit + 1;
 
-    log_install(&r->log, pos, members);
+    raft_log_install(&r->log, pos, members);
     if (from <= r->handed) {
         r->cut.index = r->cut.hard_seq == r->hard_seq ? MIN_OF(r->cut.index, from) : from;
         r->cut.hard_seq = r->hard_seq;
@@ -268,7 +268,8 @@ int raft_on_snapshot(struct raft *r, const struct raft_input *in)
 
     if (pos.index == 0 || pos.index > UINT64_MAX / 2 || pos.term == 0 || pos.term > term ||
         in->snapshot.from == RAFT_NONE || in->snapshot.members == NULL ||
-        !members_valid(in->snapshot.members) || (term == r->term && r->role == RAFT_ROLE_LEADER)) {
+        !raft_members_valid(in->snapshot.members) ||
+        (term == r->term && r->role == RAFT_ROLE_LEADER)) {
         return RAFT_ERR_BAD_MESSAGE;
     }
     if (RAFT_HAS_BUG(RAFT_BUG_SNAPSHOT_RESETS_TERM)) {
@@ -286,7 +287,7 @@ int raft_on_snapshot(struct raft *r, const struct raft_input *in)
      * takes anything away: not the term, not the vote, nothing committed, and no entry of a log
      * that holds its position (Raft paper, figure 13, 6), hence no newer membership either. */
     if (pos.index > r->commit) {
-        if (log_term_at(&r->log, pos.index) == pos.term) {
+        if (raft_log_term_at(&r->log, pos.index) == pos.term) {
             raft_commit_to(r, pos.index);
         } else {
             install(r, pos, in->snapshot.members);

@@ -48,7 +48,7 @@ void raft_stop_leading(struct raft *r)
 void raft_leader_append(struct raft *r, struct raft_entry *e)
 {
     e->pos = (struct raft_pos){.term = r->term, .index = r->log.last + 1};
-    log_append(&r->log, e);
+    raft_log_append(&r->log, e);
     r->uncommitted_bytes += entry_cost(e);
     if (e->type == RAFT_ENTRY_CONFIG) {
         raft_sync_members(r);
@@ -114,11 +114,11 @@ void raft_maybe_commit(struct raft *r)
         return;
     }
     /* Only an entry of this term is committed by counting; it takes all before it along. */
-    if (log_term_at(&r->log, index) != r->term && !RAFT_HAS_BUG(RAFT_BUG_COMMIT_OLD_TERM)) {
+    if (raft_log_term_at(&r->log, index) != r->term && !RAFT_HAS_BUG(RAFT_BUG_COMMIT_OLD_TERM)) {
         return;
     }
     for (uint64_t i = MAX_OF(from + 1, r->noop_index); i <= index; i++) {
-        uint64_t cost = entry_cost(log_get(&r->log, i));
+        uint64_t cost = entry_cost(raft_log_get(&r->log, i));
 
         assert(cost <= r->uncommitted_bytes);
         r->uncommitted_bytes -= cost;
@@ -151,7 +151,7 @@ static void on_refusal(struct raft *r, struct peer *p, const struct raft_message
         (p->state == PEER_PROBE && m->match != p->next - 1)) {
         return; /* about something long settled */
     }
-    agree = log_find_agreeable(&r->log, MIN_OF(m->pos.index, m->match - 1), m->pos.term);
+    agree = raft_log_find_agreeable(&r->log, MIN_OF(m->pos.index, m->match - 1), m->pos.term);
     raft_peer_probe(p, agree + 1);
 }
 

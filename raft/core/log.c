@@ -39,10 +39,10 @@ static int init_runs(struct raft_log *l, const struct raft_restore *re)
 static void push_config(struct raft_log *l, uint64_t index, const struct raft_members *m)
 {
     l->configs = array_grow(l->configs, &l->cap_configs, l->n_configs + 1, sizeof *l->configs);
-    l->configs[l->n_configs++] = (struct log_config){.index = index, .members = *m};
+    l->configs[l->n_configs++] = (struct raft_log_config){.index = index, .members = *m};
 }
 
-int log_init(struct raft_log *l, const struct raft_restore *re)
+int raft_log_init(struct raft_log *l, const struct raft_restore *re)
 {
     int rc;
 
@@ -51,7 +51,7 @@ int log_init(struct raft_log *l, const struct raft_restore *re)
         return RAFT_ERR_CONFIG;
     }
     /* No members at all is a replica that waits to be told by a leader. */
-    if (re->snapshot_members.n > 0 && !members_valid(&re->snapshot_members)) {
+    if (re->snapshot_members.n > 0 && !raft_members_valid(&re->snapshot_members)) {
         return RAFT_ERR_CONFIG;
     }
     l->base = re->snapshot;
@@ -59,7 +59,7 @@ int log_init(struct raft_log *l, const struct raft_restore *re)
     l->cache_first = l->last + 1;
     rc = init_runs(l, re);
     if (rc != RAFT_OK) {
-        log_release(l);
+        raft_log_release(l);
         return rc;
     }
     push_config(l, l->base.index, &re->snapshot_members);
@@ -69,7 +69,7 @@ int log_init(struct raft_log *l, const struct raft_restore *re)
 
         if (e->type != RAFT_ENTRY_CONFIG || e->pos.index <= l->configs[l->n_configs - 1].index ||
             e->pos.index > l->last || raft_members_decode(e->data, e->size, &m) != RAFT_OK) {
-            log_release(l);
+            raft_log_release(l);
             return RAFT_ERR_CONFIG;
         }
         push_config(l, e->pos.index, &m);
@@ -88,7 +88,7 @@ static void drop_cache(struct raft_log *l, uint64_t from, uint64_t to)
     }
 }
 
-void log_release(struct raft_log *l)
+void raft_log_release(struct raft_log *l)
 {
     drop_cache(l, l->cache_first, l->last);
     free(l->ring);
@@ -121,7 +121,7 @@ static size_t run_of(const struct raft_log *l, uint64_t index)
     return lo;
 }
 
-uint64_t log_term_at(const struct raft_log *l, uint64_t index)
+uint64_t raft_log_term_at(const struct raft_log *l, uint64_t index)
 {
     if (index < l->base.index || index > l->last) {
         return 0;
@@ -132,12 +132,12 @@ uint64_t log_term_at(const struct raft_log *l, uint64_t index)
     return l->runs[run_of(l, index)].term;
 }
 
-struct raft_pos log_last(const struct raft_log *l)
+struct raft_pos raft_log_last(const struct raft_log *l)
 {
-    return (struct raft_pos){.term = log_term_at(l, l->last), .index = l->last};
+    return (struct raft_pos){.term = raft_log_term_at(l, l->last), .index = l->last};
 }
 
-uint64_t log_find_agreeable(const struct raft_log *l, uint64_t index, uint64_t term)
+uint64_t raft_log_find_agreeable(const struct raft_log *l, uint64_t index, uint64_t term)
 {
     index = MIN_OF(index, l->last);
     while (index > l->base.index) {
@@ -154,14 +154,17 @@ uint64_t log_find_agreeable(const struct raft_log *l, uint64_t index, uint64_t t
     return index;
 }
 
-const struct raft_members *log_members(const struct raft_log *l)
+const struct raft_members *raft_log_members(const struct raft_log *l)
 {
     return &l->configs[l->n_configs - 1].members;
 }
 
-uint64_t log_members_index(const struct raft_log *l) { return l->configs[l->n_configs - 1].index; }
+uint64_t raft_log_members_index(const struct raft_log *l)
+{
+    return l->configs[l->n_configs - 1].index;
+}
 
-const struct raft_members *log_members_at(const struct raft_log *l, uint64_t index)
+const struct raft_members *raft_log_members_at(const struct raft_log *l, uint64_t index)
 {
     size_t i = l->n_configs;
 
@@ -172,7 +175,7 @@ const struct raft_members *log_members_at(const struct raft_log *l, uint64_t ind
     return &l->configs[i - 1].members;
 }
 
-struct raft_entry *log_get(const struct raft_log *l, uint64_t index)
+struct raft_entry *raft_log_get(const struct raft_log *l, uint64_t index)
 {
     if (index < l->cache_first || index > l->last) {
         return NULL;
@@ -195,10 +198,10 @@ static void grow_ring(struct raft_log *l)
     l->cap_ring = cap;
 }
 
-void log_append(struct raft_log *l, struct raft_entry *e)
+void raft_log_append(struct raft_log *l, struct raft_entry *e)
 {
     assert(e->pos.index == l->last + 1);
-    assert(e->pos.term >= log_term_at(l, l->last));
+    assert(e->pos.term >= raft_log_term_at(l, l->last));
 
     if (l->last + 1 - l->cache_first == l->cap_ring) {
         grow_ring(l);
@@ -219,7 +222,7 @@ void log_append(struct raft_log *l, struct raft_entry *e)
     l->cached_bytes += entry_cost(e);
 }
 
-void log_truncate(struct raft_log *l, uint64_t from)
+void raft_log_truncate(struct raft_log *l, uint64_t from)
 {
     assert(from > l->base.index);
     if (from > l->last) {
@@ -238,13 +241,13 @@ void log_truncate(struct raft_log *l, uint64_t from)
     l->last = from - 1;
 }
 
-void log_compact(struct raft_log *l, struct raft_pos pos)
+void raft_log_compact(struct raft_log *l, struct raft_pos pos)
 {
     size_t keep;
 
     assert(pos.index > l->base.index);
     assert(pos.index <= l->last);
-    assert(log_term_at(l, pos.index) == pos.term);
+    assert(raft_log_term_at(l, pos.index) == pos.term);
 
     if (l->cache_first <= pos.index) {
         drop_cache(l, l->cache_first, pos.index);
@@ -258,15 +261,16 @@ void log_compact(struct raft_log *l, struct raft_pos pos)
         memmove(l->runs, l->runs + keep, l->n_runs * sizeof *l->runs);
         l->runs[0].first = pos.index + 1;
     }
-    keep = (size_t)(CONTAINER_OF(log_members_at(l, pos.index), struct log_config, members) -
-                    l->configs);
+    keep =
+        (size_t)(CONTAINER_OF(raft_log_members_at(l, pos.index), struct raft_log_config, members) -
+                 l->configs);
     l->n_configs -= keep;
     memmove(l->configs, l->configs + keep, l->n_configs * sizeof *l->configs);
     l->configs[0].index = pos.index;
     l->base = pos;
 }
 
-void log_install(struct raft_log *l, struct raft_pos pos, const struct raft_members *members)
+void raft_log_install(struct raft_log *l, struct raft_pos pos, const struct raft_members *members)
 {
     drop_cache(l, l->cache_first, l->last);
     l->n_runs = 0;
@@ -277,7 +281,7 @@ void log_install(struct raft_log *l, struct raft_pos pos, const struct raft_memb
     push_config(l, pos.index, members);
 }
 
-void log_evict(struct raft_log *l, uint64_t keep_bytes, uint64_t safe, uint64_t forced)
+void raft_log_evict(struct raft_log *l, uint64_t keep_bytes, uint64_t safe, uint64_t forced)
 {
     uint64_t hard_bytes = keep_bytes > UINT64_MAX / 4 ? UINT64_MAX : keep_bytes * 4;
 
@@ -293,7 +297,7 @@ void log_evict(struct raft_log *l, uint64_t keep_bytes, uint64_t safe, uint64_t 
     }
 }
 
-void log_check(const struct raft_log *l)
+void raft_log_check(const struct raft_log *l)
 {
     uint64_t bytes = 0, term = l->base.term;
 
@@ -309,11 +313,11 @@ void log_check(const struct raft_log *l)
         term = l->runs[i].term;
     }
     for (uint64_t i = l->cache_first; i <= l->last; i++) {
-        const struct raft_entry *e = log_get(l, i);
+        const struct raft_entry *e = raft_log_get(l, i);
 
         assert(e != NULL);
         assert(e->pos.index == i);
-        assert(e->pos.term == log_term_at(l, i));
+        assert(e->pos.term == raft_log_term_at(l, i));
         bytes += entry_cost(e);
     }
     assert(bytes == l->cached_bytes);

@@ -52,7 +52,7 @@ static bool flags_possible(uint8_t flags)
     }
 }
 
-bool members_valid(const struct raft_members *m)
+bool raft_members_valid(const struct raft_members *m)
 {
     uint32_t voters = 0;
 
@@ -89,7 +89,7 @@ int raft_members_decode(const unsigned char *p, size_t n, struct raft_members *o
         out->m[i].id = get_le(p, 8);
         out->m[i].flags = p[8];
     }
-    return members_valid(out) ? RAFT_OK : RAFT_ERR_BAD_MESSAGE;
+    return raft_members_valid(out) ? RAFT_OK : RAFT_ERR_BAD_MESSAGE;
 }
 
 bool raft_members_is_joint(const struct raft_members *m)
@@ -112,7 +112,7 @@ const struct raft_member *raft_members_find(const struct raft_members *m, uint64
     return NULL;
 }
 
-bool members_equal(const struct raft_members *a, const struct raft_members *b)
+bool raft_members_equal(const struct raft_members *a, const struct raft_members *b)
 {
     if (a->n != b->n) {
         return false;
@@ -125,7 +125,7 @@ bool members_equal(const struct raft_members *a, const struct raft_members *b)
     return true;
 }
 
-bool members_same_voters(const struct raft_members *a, const struct raft_members *b)
+bool raft_members_same_voters(const struct raft_members *a, const struct raft_members *b)
 {
     for (int way = 0; way < 2; way++) {
         const struct raft_members *x = way == 0 ? a : b, *y = way == 0 ? b : a;
@@ -142,8 +142,8 @@ bool members_same_voters(const struct raft_members *a, const struct raft_members
     return true;
 }
 
-int members_enter_joint(const struct raft_members *old, const struct raft_members *wanted,
-                        struct raft_members *out)
+int raft_members_enter_joint(const struct raft_members *old, const struct raft_members *wanted,
+                             struct raft_members *out)
 {
     uint32_t i = 0, j = 0;
 
@@ -179,7 +179,7 @@ int members_enter_joint(const struct raft_members *old, const struct raft_member
     return RAFT_OK;
 }
 
-void members_leave_joint(const struct raft_members *joint, struct raft_members *out)
+void raft_members_leave_joint(const struct raft_members *joint, struct raft_members *out)
 {
     memset(out, 0, sizeof *out);
     for (uint32_t i = 0; i < joint->n; i++) {

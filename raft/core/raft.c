@@ -78,7 +78,7 @@ struct peer *raft_find_peer(struct raft *r, uint64_t id)
 
 uint8_t raft_own_flags(const struct raft *r)
 {
-    const struct raft_member *m = raft_members_find(log_members(&r->log), r->config.id);
+    const struct raft_member *m = raft_members_find(raft_log_members(&r->log), r->config.id);
 
     return m != NULL ? m->flags : 0;
 }
@@ -135,15 +135,15 @@ void raft_evict(struct raft *r)
     if (LIKELY(r->log.cached_bytes <= r->config.cache_bytes)) {
         return;
     }
-    log_evict(&r->log, r->config.cache_bytes, MIN_OF(r->persisted, r->applied),
-              MIN_OF(r->persisted, r->commit));
+    raft_log_evict(&r->log, r->config.cache_bytes, MIN_OF(r->persisted, r->applied),
+                   MIN_OF(r->persisted, r->commit));
 }
 
 /* Make r->peers the members of the log's configuration, keeping what is known of those that
  * stay. Both lists are sorted by id. */
 void raft_sync_members(struct raft *r)
 {
-    const struct raft_members *m = log_members(&r->log);
+    const struct raft_members *m = raft_log_members(&r->log);
     struct peer old[RAFT_MEMBERS_MAX];
     size_t n_old = r->n_peers, j = 0;
     bool was_voter = r->election_at_us != INT64_MAX;
@@ -200,7 +200,7 @@ int raft_new(const struct raft_config *config, struct raft **out)
     if (r == NULL) {
         return RAFT_ERR_NOMEM;
     }
-    rc = log_init(&r->log, &config->restore);
+    rc = raft_log_init(&r->log, &config->restore);
     if (rc != RAFT_OK) {
         free(r);
         return rc;
@@ -211,9 +211,9 @@ int raft_new(const struct raft_config *config, struct raft **out)
     r->now_us = config->now_us;
     r->term = config->restore.hard.term;
     r->vote = config->restore.hard.vote;
-    if (r->term < log_last(&r->log).term) {
+    if (r->term < raft_log_last(&r->log).term) {
         /* Some entry of a later term became durable before the hard state that came with it. */
-        r->term = log_last(&r->log).term;
+        r->term = raft_log_last(&r->log).term;
         r->vote = RAFT_NONE;
         r->hard_seq = 1;
     }
@@ -258,7 +258,7 @@ void raft_free(struct raft *r)
     for (size_t i = 0; i < r->n_peers; i++) {
         raft_peer_release(&r->peers[i]);
     }
-    log_release(&r->log);
+    raft_log_release(&r->log);
     free(r->peers);
     free(r->reads);
     free(r->messages);
@@ -325,7 +325,7 @@ static void on_persisted(struct raft *r, const struct raft_input *in)
     }
     /* Late answers count for nothing: the entry may have been overwritten since it was written. */
     if (pos.index > r->persisted && pos.index <= r->handed &&
-        ((log_term_at(&r->log, pos.index) == pos.term &&
+        ((raft_log_term_at(&r->log, pos.index) == pos.term &&
           (pos.index < r->cut.index || r->cut.index == 0 || r->hard_durable >= r->cut.hard_seq)) ||
          RAFT_HAS_BUG(RAFT_BUG_LATE_PERSISTED))) {
         r->persisted = pos.index;
@@ -342,10 +342,10 @@ static int on_compact(struct raft *r, struct raft_pos pos)
     if (pos.index <= r->log.base.index) {
         return RAFT_OK;
     }
-    if (pos.index > r->commit || log_term_at(&r->log, pos.index) != pos.term) {
+    if (pos.index > r->commit || raft_log_term_at(&r->log, pos.index) != pos.term) {
         return RAFT_ERR_CONFIG;
     }
-    log_compact(&r->log, pos);
+    raft_log_compact(&r->log, pos);
     return RAFT_OK;
 }
 
@@ -419,7 +419,7 @@ static void drain_append(struct raft *r, struct raft_output *out)
 
     r->append = array_grow(r->append, &r->cap_append, n, sizeof *r->append);
     for (size_t i = 0; i < n; i++) {
-        r->append[i] = log_get(&r->log, r->handed + 1 + i);
+        r->append[i] = raft_log_get(&r->log, r->handed + 1 + i);
         assert(r->append[i] != NULL);
     }
     r->handed = r->log.last;

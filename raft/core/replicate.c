@@ -124,7 +124,7 @@ static void send_empty(struct raft *r, struct peer *p)
     /* Nothing is known to be there: a bare sign of life, which always agrees. */
     if (p->state != PEER_SNAPSHOT && p->next > r->log.base.index) {
         pos.index = p->next - 1;
-        pos.term = log_term_at(&r->log, pos.index);
+        pos.term = raft_log_term_at(&r->log, pos.index);
     }
     new_append(r, p, pos);
     p->heartbeat_due = false;
@@ -139,7 +139,7 @@ static size_t measure(const struct raft *r, const struct peer *p, struct raft_en
 
     room = MIN_OF(room, r->config.inflight_bytes_max - p->inflight_bytes);
     for (i = 0; i < n && i < UINT32_MAX; i++) {
-        const struct raft_entry *e = src != NULL ? src[i] : log_get(&r->log, p->next + i);
+        const struct raft_entry *e = src != NULL ? src[i] : raft_log_get(&r->log, p->next + i);
 
         if (i > 0 && sum + entry_cost(e) > room) {
             break;
@@ -152,7 +152,7 @@ static size_t measure(const struct raft *r, const struct peer *p, struct raft_en
 
 static void send_entries(struct raft *r, struct peer *p, struct raft_entry *const *src, size_t n)
 {
-    struct raft_pos prev = {.index = p->next - 1, .term = log_term_at(&r->log, p->next - 1)};
+    struct raft_pos prev = {.index = p->next - 1, .term = raft_log_term_at(&r->log, p->next - 1)};
     struct raft_message *m;
     uint64_t bytes;
     size_t offset;
@@ -166,7 +166,7 @@ static void send_entries(struct raft *r, struct peer *p, struct raft_entry *cons
         r->out_entries =
             array_grow(r->out_entries, &r->cap_out_entries, offset + n, sizeof *r->out_entries);
         for (size_t i = 0; i < n; i++) {
-            r->out_entries[offset + i] = src != NULL ? src[i] : log_get(&r->log, p->next + i);
+            r->out_entries[offset + i] = src != NULL ? src[i] : raft_log_get(&r->log, p->next + i);
         }
         r->n_out_entries += n;
         if (src == NULL) {
@@ -313,7 +313,7 @@ int raft_on_entries(struct raft *r, const struct raft_input *in)
         const struct raft_entry *e = in->entries.entries[i];
 
         if (e->pos.index != in->entries.entries[0]->pos.index + i ||
-            log_term_at(&r->log, e->pos.index) != e->pos.term) {
+            raft_log_term_at(&r->log, e->pos.index) != e->pos.term) {
             n = i; /* read while the log changed */
         }
     }

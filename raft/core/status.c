@@ -12,7 +12,7 @@ void raft_get_status(const struct raft *r, struct raft_status *out)
         .vote = r->vote,
         .leader = r->leader,
         .role = r->role,
-        .last = log_last(&r->log),
+        .last = raft_log_last(&r->log),
         .snapshot = r->log.base,
         .commit = r->commit,
         .applied = r->applied,
@@ -23,7 +23,7 @@ void raft_get_status(const struct raft *r, struct raft_status *out)
         .tail_suspect = r->tail_suspect,
         .transferring = r->transfer.target != RAFT_NONE,
         .change_pending = raft_change_open(r),
-        .members = *log_members(&r->log),
+        .members = *raft_log_members(&r->log),
     };
     if (r->role != RAFT_ROLE_LEADER) {
         return;
@@ -46,7 +46,10 @@ void raft_get_status(const struct raft *r, struct raft_status *out)
     }
 }
 
-const struct raft_members *raft_get_members(const struct raft *r) { return log_members(&r->log); }
+const struct raft_members *raft_get_members(const struct raft *r)
+{
+    return raft_log_members(&r->log);
+}
 
 int raft_members_at(const struct raft *r, uint64_t index, struct raft_members *out)
 {
@@ -56,11 +59,14 @@ int raft_members_at(const struct raft *r, uint64_t index, struct raft_members *o
     if (index > r->log.last) {
         return RAFT_ERR_CONFIG;
     }
-    *out = *log_members_at(&r->log, index);
+    *out = *raft_log_members_at(&r->log, index);
     return RAFT_OK;
 }
 
-uint64_t raft_term_at(const struct raft *r, uint64_t index) { return log_term_at(&r->log, index); }
+uint64_t raft_term_at(const struct raft *r, uint64_t index)
+{
+    return raft_log_term_at(&r->log, index);
+}
 
 int raft_get_entries(const struct raft *r, uint64_t first, size_t max, uint64_t bytes_max,
                      struct raft_entry **out, size_t *n)
@@ -78,7 +84,7 @@ int raft_get_entries(const struct raft *r, uint64_t first, size_t max, uint64_t 
         return RAFT_ERR_NOT_CACHED;
     }
     while (*n < max && first + *n <= r->log.last) {
-        struct raft_entry *e = log_get(&r->log, first + *n);
+        struct raft_entry *e = raft_log_get(&r->log, first + *n);
 
         bytes += entry_cost(e);
         if (*n > 0 && bytes > bytes_max) {
@@ -91,7 +97,7 @@ int raft_get_entries(const struct raft *r, uint64_t first, size_t max, uint64_t 
 
 static void check_peers(const struct raft *r)
 {
-    const struct raft_members *m = log_members(&r->log);
+    const struct raft_members *m = raft_log_members(&r->log);
 
     assert(r->n_peers == m->n);
     for (size_t i = 0; i < r->n_peers; i++) {
@@ -116,7 +122,7 @@ static void check_peers(const struct raft *r)
 
 void raft_check(const struct raft *r)
 {
-    log_check(&r->log);
+    raft_log_check(&r->log);
     check_peers(r);
     assert(r->commit >= r->log.base.index);
     assert(r->commit <= r->log.last);
@@ -127,14 +133,14 @@ void raft_check(const struct raft *r)
     assert(r->hard_durable <= r->hard_out);
     assert(r->hard_out <= r->hard_seq);
     if (RAFT_BUG == 0) {
-        assert(r->term >= log_last(&r->log).term);
+        assert(r->term >= raft_log_last(&r->log).term);
     }
     switch (r->role) {
     case RAFT_ROLE_LEADER:
         assert(r->leader == r->config.id);
         assert(r->noop_index > 0);
         assert(r->noop_index <= r->log.last);
-        assert(log_last(&r->log).term == r->term);
+        assert(raft_log_last(&r->log).term == r->term);
         assert(!r->tail_suspect);
         break;
     case RAFT_ROLE_CANDIDATE:
