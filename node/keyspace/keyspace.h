@@ -56,6 +56,11 @@ struct key keyspace_key(const struct keyspace *ks, const char *p, size_t n);
 
 struct item *keyspace_find(struct keyspace *ks, uint32_t db, const struct key *k);
 
+/* Fetch what keyspace_find() will read into the CPU's cache, so that the waits of several
+ * commands overlap: for all keys the bucket, then for all the item, then look up. Changes nothing. */
+void keyspace_prefetch_bucket(const struct keyspace *ks, uint32_t db, const struct key *k);
+void keyspace_prefetch_item(const struct keyspace *ks, uint32_t db, const struct key *k);
+
 enum item_type item_type(const struct item *it);
 struct arg item_key(const struct item *it);
 /* Absolute wall time in ms, or KEYSPACE_NO_EXPIRE. */
@@ -75,6 +80,12 @@ struct item *keyspace_set_string(struct keyspace *ks, uint32_t db, const struct 
                                  const char *p, size_t n, int64_t expire_at);
 struct item *keyspace_set_i64(struct keyspace *ks, uint32_t db, const struct key *k, int64_t v,
                               int64_t expire_at);
+/* The same when the caller has looked @k up already: @it is what keyspace_find() returned (NULL:
+ * not there). Saves the second look-up; an item of equal size is rewritten in place. */
+struct item *keyspace_put_string(struct keyspace *ks, uint32_t db, const struct key *k,
+                                 struct item *it, const char *p, size_t n, int64_t expire_at);
+struct item *keyspace_put_i64(struct keyspace *ks, uint32_t db, const struct key *k,
+                              struct item *it, int64_t v, int64_t expire_at);
 /* Make the string at *@it writable with @len bytes (new ones zero; may shrink or grow, amortised),
  * updating *@it; returns its bytes. NULL when memory is out: then nothing has changed. */
 char *keyspace_string_edit(struct keyspace *ks, uint32_t db, struct item **it, size_t len);

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * node/keyspace/digest.c - digests of a keyspace's content, for DEBUG DIGEST and tests.
+ *
+ * An item's digest is the SHA-1 of database, key and the digest of its value; a keyspace's is
+ * the exclusive or of its items', hence independent of order, table size and hash key. */
+#include "base/log.h"
+#include "node/keyspace/item.h"
+
+#include <endian.h>
+#include <openssl/evp.h>
+
+#define DIGEST_BYTES 20
+
+struct digest {
+    EVP_MD *md;
+    EVP_MD_CTX *ctx;
+};
+
+static void digest_init(struct digest *d)
+{
+    d->md = EVP_MD_fetch(NULL, "SHA1", NULL);
+    d->ctx = EVP_MD_CTX_new();
+    if (d->md == NULL || d->ctx == NULL) {
+        log_fatal("SHA-1 is not available");
+    }
+}
+
+static void digest_release(struct digest *d)
+{
+    EVP_MD_CTX_free(d->ctx);
+    EVP_MD_free(d->md);
+}
+
+static void digest_begin(struct digest *d)
+{
+    if (EVP_DigestInit_ex2(d->ctx, d->md, NULL) != 1) {
+        log_fatal("SHA-1 failed");
+    }
+}
+
+static void digest_add(struct digest *d, const void *p, size_t n)
+{
+    if (EVP_DigestUpdate(d->ctx, p, n) != 1) {
+        log_fatal("SHA-1 failed");
+    }
+}
+
+static void digest_add_number(struct digest *d, uint64_t v)
+{
+    uint64_t wire = htobe64(v);
+
+    digest_add(d, &wire, sizeof wire);
+}
+
+static void digest_end(struct digest *d, unsigned char out[DIGEST_BYTES])
+{
+    if (EVP_DigestFinal_ex(d->ctx, out, NULL) != 1) {
+        log_fatal("SHA-1 failed");
+    }
+}
+
+static void digest_value(struct digest *d, const struct keyspace *ks, const struct item *it,
+                         unsigned char out[DIGEST_BYTES])
+{
+    char scratch[24];
+    struct arg value = item_string(it, scratch); /* the same text in every encoding */
+
+    digest_begin(d);
+    digest_add_number(d, item_type(it));
+    digest_add_number(d, (uint64_t)keyspace_expire_at(ks, it));
+    digest_add(d, value.p, value.n);
+    digest_end(d, out);
+}
+
+void keyspace_digest_value(const struct keyspace *ks, const struct item *it, unsigned char out[20])
+{
+    struct digest d;
+
+    digest_init(&d);
+    digest_value(&d, ks, it, out);
+    digest_release(&d);
+}
+
+struct digest_walk {
+    struct digest d;
+    const struct keyspace *ks;
+    uint32_t db;
+    unsigned char *out;
+};
+
+static bool digest_item(void *arg, struct item *it)
+{
+    struct digest_walk *w = arg;
+    struct arg key = item_key(it);
+    unsigned char one[DIGEST_BYTES];
+
+    digest_value(&w->d, w->ks, it, one);
+    digest_begin(&w->d);
+    digest_add_number(&w->d, w->db);
+    digest_add(&w->d, one, sizeof one);
+    digest_add(&w->d, key.p, key.n);
+    digest_end(&w->d, one);
+    for (unsigned i = 0; i < DIGEST_BYTES; i++) {
+        w->out[i] ^= one[i];
+    }
+    return true;
+}
+
+void keyspace_digest(const struct keyspace *ks, unsigned char out[20])
+{
+    struct digest_walk w = {.ks = ks, .out = out};
+
+    memset(out, 0, DIGEST_BYTES);
+    digest_init(&w.d);
+    for (w.db = 0; w.db < keyspace_databases(ks); w.db++) {
+        keyspace_each(ks, w.db, digest_item, &w);
+    }
+    digest_release(&w.d);
+}
