@@ -53,7 +53,7 @@ struct cluster_state {
     struct cluster_node nodes[CLUSTER_NODES_MAX]; /* by number, ascending */
     size_t n_groups;
     struct cluster_group groups[CLUSTER_GROUPS_MAX]; /* by number, ascending */
-    uint16_t slot_group[CLUSTER_SLOTS]; /* CLUSTER_NO_GROUP: unassigned */
+    uint16_t slot_group[CLUSTER_SLOTS];              /* CLUSTER_NO_GROUP: unassigned */
 };
 
 /* The state a cluster begins with: @nodes (already numbered 1..n in list order) and one data
@@ -69,7 +69,7 @@ const struct cluster_group *cluster_state_group(const struct cluster_state *s, u
 /* ---- commands of the log ------------------------------------------------------------------- */
 
 enum cluster_command_type {
-    CLUSTER_CMD_UPDATE_NODE = 1, /* .node: addresses and zone of an existing node */
+    CLUSTER_CMD_UPDATE_NODE = 1,   /* .node: addresses and zone of an existing node */
     CLUSTER_CMD_PREFER_LEADER = 2, /* .group, .number */
 };
 struct cluster_command {

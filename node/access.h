@@ -4,8 +4,8 @@
  *
  * That is what makes the gates complete: a look-up raises the command's gate to the last batch
  * that touched such a key, a change marks the key with the open batch, wakes WATCHers and
- * expires lazily. A change must be accompanied by an effect (node/effects.h): the dispatcher asserts
- * that a command that changed data has logged something. */
+ * expires lazily. A change must be accompanied by an effect (node/effects.h): the dispatcher
+ * asserts that a command that changed data has logged something. */
 #ifndef NODE_ACCESS_H
 #define NODE_ACCESS_H
 
@@ -18,7 +18,8 @@
  * the log nothing expires. Updates the access clock, except access_peek(). */
 struct item *access_read(struct cmd *c, const struct arg *name, struct key *k);
 struct item *access_write(struct cmd *c, const struct arg *name, struct key *k);
-struct item *access_peek(struct cmd *c, const struct arg *name, struct key *k); /* TTL, OBJECT, TYPE */
+struct item *access_peek(struct cmd *c, const struct arg *name,
+                         struct key *k); /* TTL, OBJECT, TYPE */
 /* Likewise in another database of the same group (COPY, MOVE). */
 struct item *access_write_db(struct cmd *c, uint32_t db, const struct arg *name, struct key *k);
 
@@ -29,7 +30,8 @@ MUST_CHECK bool access_type_ok(struct cmd *c, const struct item *it, enum item_t
  * batch. */
 void access_all(struct cmd *c);
 
-/* ---- changes: data only; the caller logs the effect ------------------------------------------- */
+/* ---- changes: data only; the caller logs the effect -------------------------------------------
+ */
 
 /* @it: what access_write() returned for @k (may be NULL). @expire_at: ms, KEYSPACE_NO_EXPIRE,
  * KEYSPACE_KEEP_EXPIRE. */

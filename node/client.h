@@ -43,29 +43,28 @@ static inline void link_append(struct link *head, struct link *l)
 
 /* One reply that may not leave yet. */
 struct segment {
-    uint64_t end;   /* stream offset behind it */
-    uint64_t gate;  /* batch of .group that must be committed; 0: none */
-    uint64_t turn;  /* loop turn of execution: the lease must have been valid after it */
+    uint64_t end;        /* stream offset behind it */
+    uint64_t gate;       /* batch of .group that must be committed; 0: none */
+    uint64_t executed;   /* node->executions then: the lease must have been valid after it */
     struct group *group; /* NULL: no gate, only in order */
     uint16_t slot;
     bool needs_lease;
-    bool pushed; /* not a reply: dropped instead of replaced */
 };
 
 enum client_flag {
-    CLIENT_MULTI = 1u << 0,        /* between MULTI and EXEC */
-    CLIENT_DIRTY_EXEC = 1u << 1,   /* a command was refused while queueing */
-    CLIENT_DIRTY_CAS = 1u << 2,    /* a watched key changed */
-    CLIENT_READONLY = 1u << 3,     /* READONLY: reads on followers */
-    CLIENT_ASKING = 1u << 4,       /* for the next command */
-    CLIENT_CLOSE_ASAP = 1u << 5,   /* freed at the end of the turn */
-    CLIENT_CLOSE_AFTER = 1u << 6,  /* closed once the output is out */
+    CLIENT_MULTI = 1u << 0,       /* between MULTI and EXEC */
+    CLIENT_DIRTY_EXEC = 1u << 1,  /* a command was refused while queueing */
+    CLIENT_DIRTY_CAS = 1u << 2,   /* a watched key changed */
+    CLIENT_READONLY = 1u << 3,    /* READONLY: reads on followers */
+    CLIENT_ASKING = 1u << 4,      /* for the next command */
+    CLIENT_CLOSE_ASAP = 1u << 5,  /* freed at the end of the turn */
+    CLIENT_CLOSE_AFTER = 1u << 6, /* closed once the output is out */
     CLIENT_REPLY_OFF = 1u << 7,
-    CLIENT_REPLY_SKIP = 1u << 8,   /* the reply of this command is dropped */
+    CLIENT_REPLY_SKIP = 1u << 8, /* the reply of this command is dropped */
     CLIENT_REPLY_SKIP_NEXT = 1u << 9,
-    CLIENT_PARKED = 1u << 10,      /* its next command waits for its group */
-    CLIENT_BLOCKED = 1u << 11,     /* WAIT, WAITAOF, CLUSTER FAILOVER ...: see block_fn */
-    CLIENT_PAUSED = 1u << 12,      /* held by CLIENT PAUSE */
+    CLIENT_PARKED = 1u << 10,  /* its next command waits for its group */
+    CLIENT_BLOCKED = 1u << 11, /* WAIT, WAITAOF, CLUSTER FAILOVER ...: see block_fn */
+    CLIENT_PAUSED = 1u << 12,  /* held by CLIENT PAUSE */
     CLIENT_NO_EVICT = 1u << 13,
     CLIENT_NO_TOUCH = 1u << 14,
     CLIENT_AUTHENTICATED = 1u << 15,
@@ -93,21 +92,22 @@ struct client {
 
     struct resp_out reply; /* into out */
     struct buf out;
-    uint64_t out_base;     /* stream offset of out's head: bytes written so far */
-    uint64_t released;     /* stream offset up to which bytes may be written */
+    uint64_t out_base;        /* stream offset of out's head: bytes written so far */
+    uint64_t released;        /* stream offset up to which bytes may be written */
     struct segment *segments; /* ring */
     uint32_t seg_head, seg_n, seg_cap;
-    struct link gate_link;    /* in the wait list of its first segment's gate */
-    struct link dirty_link;   /* in node->clients.dirty: look at it at the end of the turn */
-    int64_t gate_since_us;    /* first segment waits since; 0: not waiting */
+    struct link gate_link;  /* in the wait list of its first segment's gate */
+    struct link dirty_link; /* in node->clients.dirty: look at it at the end of the turn */
+    int64_t gate_since_us;  /* first segment waits since; 0: not waiting */
 
     struct queued *queued; /* MULTI */
     int n_queued, cap_queued;
     size_t queued_bytes;
-    int multi_slot;          /* slot of the queued keys; -1: none yet */
-    struct link watched;     /* struct watch, node/watch.c */
+    int multi_slot;      /* slot of the queued keys; -1: none yet */
+    struct link watched; /* struct watch, node/watch.c */
 
     struct group *parked_on; /* PARKED */
+    bool park_expired;       /* it waited long enough: answer with an error now */
     struct link park_link;   /* in parked_on->parked, or node->clients.paused */
     int64_t park_deadline_us;
 
@@ -116,9 +116,9 @@ struct client {
     bool (*block_fn)(struct client *c, bool timed_out, bool gone);
     int64_t block_deadline_us; /* 0: none */
     uint64_t block_arg[3];
-    struct link block_link;    /* in node->clients.blocked */
+    struct link block_link; /* in node->clients.blocked */
 
-    struct link all_link, close_link;
+    struct link all_link, close_link, resume_link;
     char *name; /* CLIENT SETNAME; NULL: none */
     char *lib_name, *lib_ver;
     char ip[NET_HOST_MAX], local_ip[NET_HOST_MAX];
@@ -127,6 +127,7 @@ struct client {
     int64_t last_active_us;
     const struct command *last_command;
     uint64_t last_write_batch; /* WAIT: newest batch of the data group this client wrote */
+    bool processing;           /* inside client_process_input(): no recursion */
     uint64_t net_in, net_out, commands;
     int64_t soft_limit_since_us; /* output above the soft limit since; 0: no */
 };
@@ -136,7 +137,9 @@ struct clients {
     struct link dirty;   /* output to look at, this turn */
     struct link closing; /* to be freed at the end of the turn */
     struct link blocked;
+    struct link resumed; /* their input is looked at again at the end of the turn */
     struct link paused;
+    struct link unrouted; /* parked before the cluster is formed */
     struct ev_io listeners[16];
     size_t n_listeners;
     uint64_t n, next_id;
@@ -161,8 +164,12 @@ void client_resume(struct client *c);
 /* Execute what stands in the input until nothing is complete or something holds it up. */
 void client_process_input(struct client *c);
 
-/* End of turn: decide gates, write. */
+/* Let clients go on that may since the last call (client_resume()). */
+void clients_run_resumed(struct node *n);
+/* End of turn: decide gates, write, free what was closed. */
 void clients_flush(struct node *n);
+/* Parked, paused and blocked clients whose time is up; reads that wait for a lease. */
+void clients_check_deadlines(struct node *n);
 /* Close idle clients, enforce output limits: some at each call. */
 void clients_cron(struct node *n);
 

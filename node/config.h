@@ -53,10 +53,11 @@ struct config {
 
     /* cluster */
     bool cluster_enabled;
-    int64_t peer_port;  /* 0: port + 10000 */
+    int64_t peer_port;   /* 0: port + 10000 */
     char *cluster_nodes; /* "host:port host:port ..." of peer addresses; "": a cluster of one */
     char *cluster_announce_ip; /* "": the host of its entry in cluster-nodes */
     int64_t cluster_announce_port;
+    char *peer_announce_ip; /* host under which peers know this node; "": see node.c */
     char *availability_zone;
     int64_t raft_heartbeat_interval; /* ms */
     int64_t raft_election_timeout;   /* ms */
@@ -71,7 +72,7 @@ struct config {
     int appendfsync; /* enum appendfsync */
     int64_t log_segment_size;
     int64_t log_ballast_size;
-    int64_t snapshot_log_size;  /* take a snapshot when the log behind the last one is this long */
+    int64_t snapshot_log_size; /* take a snapshot when the log behind the last one is this long */
     int64_t snapshot_transfer_rate; /* bytes per second and stream; 0: unlimited */
     bool rdbcompression, rdbchecksum;
 
@@ -84,7 +85,8 @@ struct config {
         lazyfree_lazy_server_del;
     bool activerehashing;
     int64_t active_expire_effort;
-    int64_t maxmemory;      /* see table: accepted as 0 only until eviction is there */
+    bool active_expire; /* DEBUG SET-ACTIVE-EXPIRE; not a setting of the file */
+    int64_t maxmemory;  /* see table: accepted as 0 only until eviction is there */
     int64_t lfu_decay_time, lfu_log_factor;
 };
 

@@ -22,14 +22,17 @@ void gate_plain(struct client *c);
 /* Open what can be opened of @c; links it where it waits. */
 void gate_advance(struct client *c);
 
-/* Batches of @g up to group->committed are committed: open their waiters. */
-void gate_committed(struct group *g);
+/* Batches of @g behind @before, up to group->committed, are committed: open their waiters. */
+void gate_committed(struct group *g, uint64_t before);
 /* Look at reads that wait for a lease or a read round. */
 void gate_recheck(struct group *g);
 /* Leadership of @g is lost: reads that were not confirmed are answered by a redirection. */
 void gate_reads_lost(struct group *g);
 /* All batches above group->committed are gone: so are the replies that waited for them. */
 void gate_batches_gone(struct group *g);
+/* The fate of the batches above group->committed cannot be found out any more: clients that wait
+ * for one are closed without a reply. */
+void gate_batches_unknown(struct group *g);
 /* Close clients whose reply has waited longer than outcome-wait-timeout. */
 void gate_expire(struct node *n);
 /* The client goes away. */

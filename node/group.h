@@ -14,7 +14,7 @@
  * Batches: effects of one loop turn, numbered from 1 on per process. A batch is open, proposed,
  * committed, or gone. committed only grows while SERVING; on LOADING all numbers up to the last one
  * used are settled.
- * Invariant: committed <= proposed <= open == proposed + 1. */
+ * Invariant: committed <= proposed; the open batch has the number proposed + 1. */
 #ifndef NODE_GROUP_H
 #define NODE_GROUP_H
 
@@ -32,8 +32,10 @@ enum group_state {
 };
 const char *group_state_name(enum group_state s);
 
-#define GROUP_DIRTY_SLOTS 65536u /* gates: last batch that touched a key of this hash */
-#define GROUP_BATCHES_MAX 1024u  /* proposed and undecided at once; more stay in the open batch */
+#define GROUP_DIRTY_SLOTS 65536u   /* gates: last batch that touched a key of this hash */
+#define GROUP_BATCHES_MAX 64u      /* of the rings below: more than are ever in flight */
+#define GROUP_BATCHES_IN_FLIGHT 8u /* proposed and undecided at once */
+#define GROUP_APPLY_SLICE_US 4000  /* of applying between two looks at the clients */
 
 struct rdb_loader;
 
@@ -47,36 +49,41 @@ struct group {
     enum raft_role role;
     uint64_t term;
     uint64_t leader;     /* node number; 0: none known */
-    uint64_t noop_index; /* ours, as leader */
+    uint64_t serve_from; /* leader: index that must be applied before the first command */
     uint64_t applied;    /* index */
     uint64_t applied_term;
     uint64_t feed_epoch;
 
     /* Batches. */
-    struct buf batch;        /* the open one: encoded effects; empty: nothing to propose */
+    struct buf batch; /* the open one: encoded effects; empty: nothing to propose */
     uint64_t batch_effects;
-    size_t unit_start;       /* offset of the first effect of the current unit */
-    uint64_t open, proposed, committed;
-    uint64_t batch_term;     /* term under which the undecided batches were proposed */
-    uint64_t proposed_bytes; /* not yet committed */
-    uint32_t sizes[GROUP_BATCHES_MAX];     /* of proposed batches, by number */
+    size_t unit_start;     /* offset of the first effect of the current unit */
+    size_t last_effect;    /* offset of the newest effect */
+    uint32_t unit_effects; /* effects of the current unit */
+    uint32_t unit_depth;
+    uint64_t proposed, committed; /* numbers; the open batch is proposed + 1 */
+    uint64_t gone_from;           /* batches from here on never entered the log; 0: none known */
+    uint64_t batch_term;          /* term under which the undecided batches were proposed */
+    uint64_t proposed_bytes;      /* not yet committed */
+    uint32_t sizes[GROUP_BATCHES_MAX];      /* of proposed batches, by number */
     struct link waiting[GROUP_BATCHES_MAX]; /* clients by batch number modulo the size */
-    struct link unconfirmed;  /* clients whose read waits for a lease or read round */
-    uint64_t read_asked, read_confirmed; /* turns: read rounds (quorum) */
+    struct link unconfirmed;                /* clients whose read waits for a lease or read round */
+    uint64_t read_asked;                    /* quorum: newest execution a round was asked for */
+    uint64_t read_confirmed; /* executions up to here are confirmed by lease or read round */
     uint64_t dirty[GROUP_DIRTY_SLOTS];
     uint64_t all_dirty; /* last batch that touched anything */
 
     /* Clients whose next command waits for this group to serve (or to say who does). */
     struct link parked;
-    bool parking;         /* a transfer or a snapshot holds new commands back for a moment */
+    uint32_t parking; /* > 0: a transfer or a snapshot holds new commands back for a moment */
     int64_t leaderless_since_us; /* 0: a leader is known */
 
     /* Applying. */
     struct raft_event **queue; /* COMMITTED events not applied yet */
     size_t q_head, q_n, q_cap;
-    size_t q_entry;       /* next entry of the first event */
+    size_t q_entry; /* next entry of the first event */
     struct effect_reader reader;
-    struct buf discard;   /* replies of applied effects */
+    struct buf discard; /* replies of applied effects */
 
     /* Loading. */
     struct rdb_loader *loader;
@@ -108,7 +115,7 @@ bool group_work(struct group *g, int64_t budget_us);
 /* True when commands on this group's keys may be executed here now as leader. */
 static inline bool group_serves(const struct group *g)
 {
-    return g->state == GROUP_SERVING && !g->parking;
+    return g->state == GROUP_SERVING && g->parking == 0;
 }
 /* All batches are committed and none is open. */
 static inline bool group_is_settled(const struct group *g)
@@ -117,6 +124,9 @@ static inline bool group_is_settled(const struct group *g)
 }
 /* More is proposed than the bound allows: clients are not read meanwhile. */
 bool group_is_congested(const struct group *g);
+
+/* Number that effects of now get. */
+static inline uint64_t group_open_batch(const struct group *g) { return g->proposed + 1; }
 
 /* Append one effect to the open batch. */
 void group_log_effect(struct group *g, uint32_t db, const struct arg *argv, size_t argc);

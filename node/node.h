@@ -42,7 +42,7 @@ struct node {
     /* One value per loop turn, refreshed before each command. */
     int64_t now_us;      /* boot clock */
     int64_t now_wall_ms; /* wall clock */
-    uint64_t turn;       /* number of the loop turn */
+    uint64_t executions; /* commands executed so far: orders reads and lease checks */
 
     struct group *groups[NODE_GROUPS_MAX]; /* by group number; NULL: not here (yet) */
     struct system *system;
@@ -59,6 +59,7 @@ struct node {
     char *executable;
     bool shutdown_asked;
     int shutdown_signal;
+    int64_t shutdown_deadline_us;
 
     struct ev_prepare prepare; /* end of a loop turn: batches out, replies out */
     struct ev_check check;     /* start of a turn: clocks */
@@ -70,6 +71,19 @@ struct node {
 
 /* Wall clock of the turn's command; boot clock; both refreshed. */
 void node_refresh_clocks(struct node *n);
+
+/* Open the data directory, listen, start the threads. -1: log lines say why. */
+MUST_CHECK int node_start(struct node *n);
+/* Serve until a shutdown is complete. */
+void node_run(struct node *n);
+/* Stop the threads, close and free everything (also after a failed start). */
+void node_stop(struct node *n);
+
+/* Begin an orderly shutdown: leadership is handed over, open writes are decided, then node_run()
+ * returns; at the latest after shutdown-timeout. */
+void node_shutdown(struct node *n);
+/* True when nothing holds the shutdown up any more. */
+bool node_shutdown_advance(struct node *n);
 
 /* Sliced work has come up (apply, load, free, upkeep): do not sleep. */
 void node_has_work(struct node *n);

@@ -45,7 +45,7 @@ struct stats {
 
 void stats_init(struct stats *s);
 void stats_release(struct stats *s);
-void stats_reset(struct stats *s); /* CONFIG RESETSTAT */
+void stats_reset(struct stats *s);                              /* CONFIG RESETSTAT */
 void stats_error(struct stats *s, const char *reply, size_t n); /* "-PREFIX ..." */
 void stats_sample(struct stats *s, int64_t now_us);
 uint64_t stats_rate(const struct stats_rate *r); /* per second */

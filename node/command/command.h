@@ -36,6 +36,7 @@ struct cmd {
     /* Set by node/access.h and node/effects.h: */
     bool touched; /* read or wrote keys: the reply waits for the lease at least */
     bool wrote;   /* changed data */
+    uint32_t effects; /* logged so far */
     uint64_t gate; /* batch that must be committed before the reply may leave; 0: none */
 };
 

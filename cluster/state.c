@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * cluster/state.c - see cluster/state.h. */
+#include "cluster/state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *cluster_strerror(int error)
+{
+    switch (error) {
+#define X(name, code, text)                                                                        \
+    case code:                                                                                     \
+        return text;
+        CLUSTER_ERRORS(X)
+#undef X
+    default:
+        return "unknown error";
+    }
+}
+
+int cluster_state_genesis(struct cluster_state *s, const char *cluster_id, bool slots_enabled,
+                          const struct cluster_node *nodes, size_t n_nodes)
+{
+    if (n_nodes == 0 || n_nodes > CLUSTER_NODES_MAX || strlen(cluster_id) != CLUSTER_ID_CHARS) {
+        return CLUSTER_ERR_INVALID;
+    }
+    *s = (struct cluster_state){
+        .slots_enabled = slots_enabled,
+        .feature_level = CLUSTER_FEATURE_LEVEL,
+        .epoch = 1,
+        .next_node = nodes[n_nodes - 1].number + 1,
+        .n_nodes = n_nodes,
+        .n_groups = 1,
+        .groups = {{.number = 1}},
+    };
+    snprintf(s->cluster_id, sizeof s->cluster_id, "%s", cluster_id);
+    for (size_t i = 0; i < n_nodes; i++) {
+        if (nodes[i].number == 0 || (i > 0 && nodes[i].number <= nodes[i - 1].number)) {
+            return CLUSTER_ERR_INVALID;
+        }
+        s->nodes[i] = nodes[i];
+    }
+    for (size_t slot = 0; slot < CLUSTER_SLOTS; slot++) {
+        s->slot_group[slot] = 1;
+    }
+    cluster_state_check(s);
+    return CLUSTER_OK;
+}
+
+const struct cluster_node *cluster_state_node(const struct cluster_state *s, uint64_t number)
+{
+    for (size_t i = 0; i < s->n_nodes; i++) {
+        if (s->nodes[i].number == number) {
+            return &s->nodes[i];
+        }
+    }
+    return NULL;
+}
+
+const struct cluster_node *cluster_state_node_by_id(const struct cluster_state *s, const char *id)
+{
+    for (size_t i = 0; i < s->n_nodes; i++) {
+        if (strcmp(s->nodes[i].id, id) == 0) {
+            return &s->nodes[i];
+        }
+    }
+    return NULL;
+}
+
+const struct cluster_group *cluster_state_group(const struct cluster_state *s, uint32_t number)
+{
+    for (size_t i = 0; i < s->n_groups; i++) {
+        if (s->groups[i].number == number) {
+            return &s->groups[i];
+        }
+    }
+    return NULL;
+}
+
+static int update_node(struct cluster_state *s, const struct cluster_node *node)
+{
+    struct cluster_node *known =
+        (struct cluster_node *)(uintptr_t)cluster_state_node(s, node->number);
+
+    if (known == NULL || strcmp(known->id, node->id) != 0) {
+        return CLUSTER_ERR_UNKNOWN_NODE;
+    }
+    known->client = node->client;
+    known->peer = node->peer;
+    memcpy(known->zone, node->zone, sizeof known->zone);
+    return CLUSTER_OK;
+}
+
+static int prefer_leader(struct cluster_state *s, uint32_t group, uint64_t number)
+{
+    struct cluster_group *g = (struct cluster_group *)(uintptr_t)cluster_state_group(s, group);
+
+    if (g == NULL) {
+        return CLUSTER_ERR_UNKNOWN_GROUP;
+    }
+    if (number != 0 && cluster_state_node(s, number) == NULL) {
+        return CLUSTER_ERR_UNKNOWN_NODE;
+    }
+    g->preferred_leader = number;
+    return CLUSTER_OK;
+}
+
+int cluster_state_apply(struct cluster_state *s, const struct cluster_command *c)
+{
+    int rc = CLUSTER_ERR_INVALID;
+
+    switch (c->type) {
+    case CLUSTER_CMD_UPDATE_NODE:
+        rc = update_node(s, &c->node);
+        break;
+    case CLUSTER_CMD_PREFER_LEADER:
+        rc = prefer_leader(s, c->group, c->number);
+        break;
+    }
+    cluster_state_check(s);
+    return rc;
+}
+
+void cluster_state_check(const struct cluster_state *s)
+{
+    assert(s->n_nodes <= CLUSTER_NODES_MAX);
+    assert(s->n_groups <= CLUSTER_GROUPS_MAX);
+    for (size_t i = 1; i < s->n_nodes; i++) {
+        assert(s->nodes[i - 1].number < s->nodes[i].number);
+        assert(s->nodes[i].number < s->next_node);
+    }
+    for (size_t i = 1; i < s->n_groups; i++) {
+        assert(s->groups[i - 1].number < s->groups[i].number);
+    }
+    for (size_t slot = 0; slot < CLUSTER_SLOTS; slot += 1) {
+        uint16_t g = s->slot_group[slot];
+
+        assert(g == CLUSTER_NO_GROUP || (slot > 0 && g == s->slot_group[slot - 1]) ||
+               cluster_state_group(s, g) != NULL);
+    }
+}
+
+size_t cluster_choose_voters(const struct cluster_node *nodes, size_t n, size_t max, uint64_t *out)
+{
+    bool taken[CLUSTER_NODES_MAX] = {false};
+    size_t chosen = 0;
+
+    /* Rounds: each takes the first node left of every zone not yet served in this round. */
+    while (chosen < max && chosen < n) {
+        bool in_round[CLUSTER_NODES_MAX] = {false};
+
+        for (size_t i = 0; i < n && chosen < max; i++) {
+            bool zone_served = false;
+
+            for (size_t j = 0; j < n; j++) {
+                zone_served |= in_round[j] && strcmp(nodes[j].zone, nodes[i].zone) == 0;
+            }
+            if (!taken[i] && !zone_served) {
+                taken[i] = true;
+                in_round[i] = true;
+                chosen++;
+            }
+        }
+    }
+    chosen = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (taken[i]) {
+            out[chosen++] = nodes[i].number;
+        }
+    }
+    return chosen;
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * node/access.c - see node/access.h. */
+#include "node/access.h"
+
+#include "node/effects.h"
+#include "node/exec.h"
+#include "node/node.h"
+#include "node/node_limits.h"
+#include "node/snapshot.h"
+#include "node/watch.h"
+
+static bool on_leader(const struct cmd *c)
+{
+    return !c->applying && c->group != NULL && c->group->state == GROUP_SERVING;
+}
+
+/* The command has seen a key of this hash: its reply shows no more than what is committed. */
+static void raise_gate(struct cmd *c, const struct key *k)
+{
+    uint64_t batch = c->group->dirty[k->hash % GROUP_DIRTY_SLOTS];
+
+    c->touched = true;
+    c->gate = MAX_OF(c->gate, batch);
+}
+
+static void mark_group(struct cmd *c)
+{
+    struct group *g = c->group;
+
+    c->wrote = true;
+    c->touched = true;
+    if (!c->applying) {
+        g->all_dirty = group_open_batch(g);
+        c->gate = g->all_dirty;
+    }
+}
+
+void access_changed(struct cmd *c, uint32_t db, const struct key *k)
+{
+    mark_group(c);
+    if (!c->applying) {
+        c->group->dirty[k->hash % GROUP_DIRTY_SLOTS] = c->group->all_dirty;
+    }
+    watch_touch(c->node->watches, c->group, db, k);
+}
+
+void access_all(struct cmd *c)
+{
+    c->touched = true;
+    c->gate = MAX_OF(c->gate, c->group->all_dirty);
+}
+
+bool access_is_expired(const struct cmd *c, const struct item *it)
+{
+    if (c->applying) {
+        return false;
+    }
+
+    int64_t at = keyspace_expire_at(c->ks, it);
+
+    return at != KEYSPACE_NO_EXPIRE && at <= c->now_ms;
+}
+
+/* A key past its time: on the leader it goes, with its effect; on a replica it is hidden. */
+static struct item *unless_expired(struct cmd *c, uint32_t db, const struct key *k, struct item *it)
+{
+    if (it == NULL || !access_is_expired(c, it)) {
+        return it;
+    }
+    if (on_leader(c)) {
+        keyspace_delete(c->ks, db, it);
+        access_changed(c, db, k);
+        effect_del_db(c, db, k);
+        c->node->stats.expired_keys++;
+    }
+    return NULL;
+}
+
+static struct item *look_up(struct cmd *c, uint32_t db, const struct arg *name, struct key *k)
+{
+    *k = keyspace_key(c->ks, name->p, name->n);
+    raise_gate(c, k);
+    return unless_expired(c, db, k, keyspace_find(c->ks, db, k));
+}
+
+static void note_access(struct cmd *c, struct item *it)
+{
+    if (it == NULL || c->applying || snapshot_is_running(c->node)) {
+        return;
+    }
+    if (c->client != NULL && (c->client->flags & CLIENT_NO_TOUCH) != 0) {
+        return;
+    }
+    item_set_access(it, cmd_access_clock(c, item_access(it)));
+}
+
+static void note_new(struct cmd *c, struct item *it)
+{
+    if (!c->applying) {
+        item_set_access(it, cmd_access_clock_new(c));
+    }
+}
+
+struct item *access_read(struct cmd *c, const struct arg *name, struct key *k)
+{
+    struct item *it = look_up(c, c->db, name, k);
+
+    if (it == NULL) {
+        c->node->stats.keyspace_misses++;
+    } else {
+        c->node->stats.keyspace_hits++;
+        note_access(c, it);
+    }
+    return it;
+}
+
+struct item *access_write(struct cmd *c, const struct arg *name, struct key *k)
+{
+    struct item *it = look_up(c, c->db, name, k);
+
+    note_access(c, it);
+    return it;
+}
+
+struct item *access_peek(struct cmd *c, const struct arg *name, struct key *k)
+{
+    return look_up(c, c->db, name, k);
+}
+
+struct item *access_write_db(struct cmd *c, uint32_t db, const struct arg *name, struct key *k)
+{
+    return look_up(c, db, name, k);
+}
+
+bool access_type_ok(struct cmd *c, const struct item *it, enum item_type t)
+{
+    if (it == NULL || item_type(it) == t) {
+        return true;
+    }
+    cmd_reply_wrong_type(c);
+    return false;
+}
+
+struct item *access_set_string(struct cmd *c, const struct key *k, struct item *it, const char *p,
+                               size_t n, int64_t expire_at)
+{
+    (void)it;
+    access_changed(c, c->db, k);
+    it = keyspace_set_string(c->ks, c->db, k, p, n, expire_at);
+    note_new(c, it);
+    return it;
+}
+
+struct item *access_set_i64(struct cmd *c, const struct key *k, struct item *it, int64_t v,
+                            int64_t expire_at)
+{
+    (void)it;
+    access_changed(c, c->db, k);
+    it = keyspace_set_i64(c->ks, c->db, k, v, expire_at);
+    note_new(c, it);
+    return it;
+}
+
+char *access_edit_string(struct cmd *c, const struct key *k, struct item **it, size_t len)
+{
+    char *p = keyspace_string_edit(c->ks, c->db, it, len);
+
+    if (p != NULL) {
+        access_changed(c, c->db, k);
+    }
+    return p;
+}
+
+void access_delete(struct cmd *c, const struct key *k, struct item *it)
+{
+    keyspace_delete(c->ks, c->db, it);
+    access_changed(c, c->db, k);
+}
+
+void access_set_expire(struct cmd *c, const struct key *k, struct item *it, int64_t expire_at)
+{
+    keyspace_set_expire(c->ks, c->db, it, expire_at);
+    access_changed(c, c->db, k);
+}
+
+struct item *access_move(struct cmd *c, const struct key *k, struct item *it, uint32_t to_db,
+                         const struct key *to)
+{
+    it = keyspace_move(c->ks, c->db, it, to_db, to);
+    access_changed(c, c->db, k);
+    access_changed(c, to_db, to);
+    return it;
+}
+
+struct item *access_copy(struct cmd *c, struct item *it, uint32_t to_db, const struct key *to)
+{
+    it = keyspace_copy(c->ks, it, to_db, to);
+    access_changed(c, to_db, to);
+    return it;
+}
+
+/* Everything in the group may have changed: every gate rises. */
+static void mark_all(struct cmd *c)
+{
+    mark_group(c);
+    if (!c->applying) {
+        for (size_t i = 0; i < GROUP_DIRTY_SLOTS; i++) {
+            c->group->dirty[i] = c->group->all_dirty;
+        }
+    }
+}
+
+void access_flush_db(struct cmd *c, uint32_t db)
+{
+    watch_touch_db(c->node->watches, c->group, db);
+
+    struct keyspace *old = keyspace_detach_db(c->ks, db);
+
+    exec_free_later(c->node, old);
+    mark_all(c);
+}
+
+void access_swap_dbs(struct cmd *c, uint32_t a, uint32_t b)
+{
+    watch_touch_db(c->node->watches, c->group, a);
+    watch_touch_db(c->node->watches, c->group, b);
+    keyspace_swap_dbs(c->ks, a, b);
+    mark_all(c);
+}

@@ -1,0 +1,630 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * node/client.c - see node/client.h: accepting, reading, writing, closing.
+ *
+ * A client is freed only at the end of a turn (clients_flush()), so that nobody in the middle of
+ * a turn holds a dead one. Input is read in bounded pieces per turn; output is written at the end
+ * of the turn, once. */
+#include "node/client.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "node/exec.h"
+#include "node/gate.h"
+#include "node/node.h"
+#include "node/slowlog.h"
+#include "node/txn.h"
+#include "node/watch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define READ_MIN (16u * 1024)   /* room made before a read */
+#define READ_ARG_MAX (1u << 30) /* most room made for one big argument at once */
+#define INPUT_KEEP (32u * 1024) /* an idle client's buffers shrink to this */
+#define ACCEPTS_PER_TURN 1000
+#define WRITE_PER_TURN (1u << 20)
+#define UNAUTH_ARGS_MAX 10
+#define UNAUTH_BULK_MAX (16 * 1024)
+
+static void on_readable(struct ev_loop *loop, struct ev_io *w, int events);
+static void on_writable(struct ev_loop *loop, struct ev_io *w, int events);
+
+/* ---- birth and death ---------------------------------------------------------------------------
+ */
+
+static struct client *client_new(struct node *n, int fd)
+{
+    struct client *c = mem_zalloc(sizeof *c);
+    struct clients *all = &n->clients;
+
+    c->node = n;
+    c->id = ++all->next_id;
+    c->fd = fd;
+    c->reply = (struct resp_out){&c->out, 2};
+    c->multi_slot = -1;
+    c->created_wall_ms = n->now_wall_ms;
+    c->last_active_us = n->now_us;
+    buf_init(&c->in);
+    buf_init(&c->out);
+    link_init(&c->gate_link);
+    link_init(&c->dirty_link);
+    link_init(&c->watched);
+    link_init(&c->park_link);
+    link_init(&c->block_link);
+    link_init(&c->all_link);
+    link_init(&c->close_link);
+    link_init(&c->resume_link);
+    link_append(&all->all, &c->all_link);
+    all->n++;
+    ev_io_init(&c->reader, on_readable, fd, EV_READ);
+    ev_io_init(&c->writer, on_writable, fd, EV_WRITE);
+    c->reader.data = c;
+    c->writer.data = c;
+    ev_io_start(n->loop, &c->reader);
+    return c;
+}
+
+static void client_free(struct client *c)
+{
+    struct node *n = c->node;
+
+    if (c->flags & CLIENT_BLOCKED) {
+        (void)c->block_fn(c, false, true);
+        n->clients.n_blocked--;
+    }
+    gate_forget(c);
+    txn_release(c);
+    link_remove(&c->dirty_link);
+    link_remove(&c->park_link);
+    link_remove(&c->block_link);
+    link_remove(&c->all_link);
+    link_remove(&c->close_link);
+    link_remove(&c->resume_link);
+    ev_io_stop(n->loop, &c->reader);
+    ev_io_stop(n->loop, &c->writer);
+    close(c->fd);
+    resp_parser_release(&c->parser);
+    buf_release(&c->in);
+    buf_release(&c->out);
+    free(c->name);
+    free(c->lib_name);
+    free(c->lib_ver);
+    n->clients.n--;
+    free(c);
+}
+
+void client_close(struct client *c)
+{
+    c->flags |= CLIENT_CLOSE_ASAP;
+    if (!link_is_in(&c->close_link)) {
+        link_append(&c->node->clients.closing, &c->close_link);
+    }
+    ev_io_stop(c->node->loop, &c->reader);
+}
+
+void client_close_after_reply(struct client *c)
+{
+    c->flags |= CLIENT_CLOSE_AFTER;
+    ev_io_stop(c->node->loop, &c->reader);
+    if (!link_is_in(&c->dirty_link)) {
+        link_append(&c->node->clients.dirty, &c->dirty_link);
+    }
+}
+
+struct client *client_by_id(struct node *n, uint64_t id)
+{
+    for (struct link *l = n->clients.all.next; l != &n->clients.all; l = l->next) {
+        struct client *c = CONTAINER_OF(l, struct client, all_link);
+
+        if (c->id == id && (c->flags & CLIENT_CLOSE_ASAP) == 0) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+/* ---- accepting
+ * ----------------------------------------------------------------------------------- */
+
+/* One attempt to say why, then the connection is gone. */
+static void refuse_connection(struct node *n, int fd, const char *error)
+{
+    ssize_t r = write(fd, error, strlen(error));
+
+    (void)r; /* the peer learns it from the closed connection as well */
+    close(fd);
+    n->stats.rejected_connections++;
+}
+
+static bool is_loopback(const char *ip)
+{
+    return strncmp(ip, "127.", 4) == 0 || strcmp(ip, "::1") == 0;
+}
+
+static void accept_one(struct node *n, int fd, const char *ip, uint16_t port)
+{
+    struct client *c;
+
+    n->stats.connections++;
+    if (n->clients.n >= (uint64_t)n->config.maxclients) {
+        refuse_connection(n, fd, "-ERR max number of clients reached\r\n");
+        return;
+    }
+    if (n->config.protected_mode && n->config.requirepass[0] == '\0' && !is_loopback(ip)) {
+        refuse_connection(n, fd,
+                          "-DENIED Holdfast is running in protected mode: no password is set, and "
+                          "connections are accepted from the loopback interface only. Set "
+                          "requirepass, or protected-mode no.\r\n");
+        return;
+    }
+    if (net_set_nodelay(fd) != 0 || net_set_keepalive(fd, (int)n->config.tcp_keepalive) != 0) {
+        log_verbose("client %s:%u: %s", ip, port, strerror(errno));
+    }
+    c = client_new(n, fd);
+    snprintf(c->ip, sizeof c->ip, "%s", ip);
+    c->port = port;
+    if (net_local_name(fd, c->local_ip, &c->local_port) != 0) {
+        c->local_ip[0] = '\0';
+    }
+}
+
+static void on_connection(struct ev_loop *loop, struct ev_io *w, int events)
+{
+    struct node *n = w->data;
+    char ip[NET_HOST_MAX];
+    uint16_t port;
+
+    (void)loop;
+    (void)events;
+    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+        int fd = net_accept(w->fd, ip, &port);
+
+        if (fd < 0) {
+            if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ECONNABORTED) {
+                log_warning("accepting a client failed: %s", strerror(errno));
+            }
+            return;
+        }
+        accept_one(n, fd, ip, port);
+    }
+}
+
+int clients_listen(struct node *n)
+{
+    struct clients *all = &n->clients;
+    int fds[ARRAY_LEN(all->listeners)];
+    size_t n_fds = 0;
+
+    for (char **host = n->config.bind; *host != NULL; host++) {
+        size_t opened = 0;
+
+        if (net_listen(*host, (uint16_t)n->config.port, (int)n->config.tcp_backlog, fds + n_fds,
+                       ARRAY_LEN(fds) - n_fds, &opened) != 0) {
+            log_warning("cannot listen on %s:%lld: %s", *host, (long long)n->config.port,
+                        strerror(errno));
+            while (n_fds > 0) {
+                close(fds[--n_fds]);
+            }
+            return -1;
+        }
+        n_fds += opened;
+    }
+    for (size_t i = 0; i < n_fds; i++) {
+        struct ev_io *w = &all->listeners[i];
+
+        ev_io_init(w, on_connection, fds[i], EV_READ);
+        w->data = n;
+        ev_io_start(n->loop, w);
+    }
+    all->n_listeners = n_fds;
+    return 0;
+}
+
+void clients_close_all(struct node *n)
+{
+    struct clients *all = &n->clients;
+
+    for (size_t i = 0; i < all->n_listeners; i++) {
+        ev_io_stop(n->loop, &all->listeners[i]);
+        close(all->listeners[i].fd);
+    }
+    all->n_listeners = 0;
+    while (link_is_in(&all->all)) {
+        client_free(CONTAINER_OF(all->all.next, struct client, all_link));
+    }
+}
+
+/* ---- reading
+ * ---------------------------------------------------------------------------------------- */
+
+static bool may_process(const struct client *c)
+{
+    return (c->flags & (CLIENT_PARKED | CLIENT_BLOCKED | CLIENT_PAUSED | CLIENT_CLOSE_ASAP |
+                        CLIENT_CLOSE_AFTER)) == 0;
+}
+
+/* The replies that nobody reads must not pile up: such a client is not read either. */
+static bool output_is_full(const struct client *c)
+{
+    return c->out.len > (64u << 20) && c->seg_n == 0;
+}
+
+static void protocol_error(struct client *c)
+{
+    log_verbose("client %llu %s:%u: %s", (unsigned long long)c->id, c->ip, c->port,
+                resp_error_text(&c->parser));
+    resp_errorf(&c->reply, "ERR %s", resp_error_text(&c->parser));
+    gate_plain(c);
+    client_close_after_reply(c);
+}
+
+void client_process_input(struct client *c)
+{
+    const struct config *config = &c->node->config;
+
+    if (c->processing) {
+        return;
+    }
+    c->processing = true;
+    while (c->in.len > 0 && may_process(c)) {
+        bool unauth = exec_needs_auth(c);
+        struct resp_limits limits = {
+            .inline_max = 64u * 1024,
+            .args_max = unauth ? UNAUTH_ARGS_MAX : 1024 * 1024,
+            .bulk_max = unauth ? UNAUTH_BULK_MAX : config->proto_max_bulk_len,
+            .unauthenticated = unauth,
+        };
+        enum resp_result r = resp_parse(&c->parser, &c->in, &limits);
+
+        if (r == RESP_MORE) {
+            break;
+        }
+        if (r == RESP_ERROR) {
+            protocol_error(c);
+            break;
+        }
+        if (r == RESP_READY &&
+            exec_request(c, c->parser.argv, (int)c->parser.n_spans) == EXEC_PARKED) {
+            break; /* the request is parsed again when the client goes on */
+        }
+        buf_consume(&c->in, resp_consumed(&c->parser));
+    }
+    c->processing = false;
+    if (!may_process(c) && c->in.len > (size_t)config->client_query_buffer_limit) {
+        ev_io_stop(c->node->loop, &c->reader);
+        c->flags |= CLIENT_READING_STOPPED;
+    }
+}
+
+void client_resume(struct client *c)
+{
+    if ((c->flags & CLIENT_CLOSE_ASAP) == 0 && !link_is_in(&c->resume_link)) {
+        link_append(&c->node->clients.resumed, &c->resume_link);
+        node_has_work(c->node);
+    }
+}
+
+static bool make_room(struct client *c)
+{
+    size_t wanted = resp_wanted(&c->parser, &c->in);
+
+    wanted = MIN_OF(MAX_OF(wanted, READ_MIN), READ_ARG_MAX);
+    if (buf_room(&c->in) >= MIN_OF(wanted, READ_MIN) && buf_room(&c->in) * 2 >= wanted) {
+        return true;
+    }
+    return buf_try_reserve(&c->in, wanted);
+}
+
+static void on_readable(struct ev_loop *loop, struct ev_io *w, int events)
+{
+    struct client *c = w->data;
+    struct node *n = c->node;
+    ssize_t got;
+
+    (void)loop;
+    (void)events;
+    if (c->flags & CLIENT_CLOSE_ASAP) {
+        return;
+    }
+    if (!make_room(c)) {
+        log_warning("client %llu %s:%u: no memory for its input; closed", (unsigned long long)c->id,
+                    c->ip, c->port);
+        client_close(c);
+        return;
+    }
+    got = read(c->fd, buf_tail(&c->in), buf_room(&c->in));
+    if (got < 0) {
+        if (errno != EAGAIN && errno != EINTR) {
+            client_close(c);
+        }
+        return;
+    }
+    if (got == 0) {
+        client_close(c);
+        return;
+    }
+    buf_fill(&c->in, (size_t)got);
+    c->last_active_us = n->now_us;
+    c->net_in += (uint64_t)got;
+    n->stats.net_in += (uint64_t)got;
+    n->stats.reads_processed++;
+    n->stats.clients_input_max = MAX_OF(n->stats.clients_input_max, c->in.len);
+    if (c->in.len > (size_t)n->config.client_query_buffer_limit) {
+        log_warning("client %llu %s:%u: its input passed client-query-buffer-limit; closed",
+                    (unsigned long long)c->id, c->ip, c->port);
+        client_close(c);
+        return;
+    }
+    client_process_input(c);
+}
+
+/* ---- writing
+ * ------------------------------------------------------------------------------------------ */
+
+void client_output_changed(struct client *c) { gate_plain(c); }
+
+/* False: the client is to be closed. */
+static bool write_some(struct client *c)
+{
+    struct node *n = c->node;
+    size_t ready = (size_t)(c->released - c->out_base);
+    size_t written = 0;
+
+    while (ready > 0 && written < WRITE_PER_TURN) {
+        ssize_t w = write(c->fd, buf_head(&c->out), MIN_OF(ready, WRITE_PER_TURN));
+
+        if (w < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            if (errno == EAGAIN || errno == EWOULDBLOCK) {
+                break;
+            }
+            return false;
+        }
+        buf_consume(&c->out, (size_t)w);
+        c->out_base += (uint64_t)w;
+        ready -= (size_t)w;
+        written += (size_t)w;
+        n->stats.writes_processed++;
+    }
+    c->net_out += written;
+    n->stats.net_out += written;
+    if (ready > 0) {
+        if (!ev_is_active(&c->writer)) {
+            ev_io_start(n->loop, &c->writer);
+        }
+        return true;
+    }
+    ev_io_stop(n->loop, &c->writer);
+    if (c->out.len == 0) {
+        buf_shrink(&c->out, INPUT_KEEP);
+        if (c->flags & CLIENT_CLOSE_AFTER) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void on_writable(struct ev_loop *loop, struct ev_io *w, int events)
+{
+    struct client *c = w->data;
+
+    (void)loop;
+    (void)events;
+    if (!write_some(c)) {
+        client_close(c);
+    } else if ((c->flags & CLIENT_READING_STOPPED) && !output_is_full(c)) {
+        client_resume(c);
+    }
+}
+
+/* Output limits of Redis's client-output-buffer-limit, class normal. */
+static bool output_exceeds_limit(struct client *c)
+{
+    const struct output_limit *l = &c->node->config.output_limits[CLASS_NORMAL];
+    int64_t now = c->node->now_us;
+
+    if (l->hard > 0 && c->out.len > l->hard) {
+        return true;
+    }
+    if (l->soft == 0 || c->out.len <= l->soft) {
+        c->soft_limit_since_us = 0;
+        return false;
+    }
+    if (c->soft_limit_since_us == 0) {
+        c->soft_limit_since_us = now;
+    }
+    return now - c->soft_limit_since_us > l->soft_seconds * 1000000;
+}
+
+static void flush_one(struct client *c)
+{
+    if (c->seg_n > 0 && !link_is_in(&c->gate_link)) {
+        gate_advance(c);
+    }
+    c->node->stats.clients_output_max = MAX_OF(c->node->stats.clients_output_max, c->out.len);
+    if (output_exceeds_limit(c)) {
+        log_warning("client %llu %s:%u: its output passed client-output-buffer-limit; closed",
+                    (unsigned long long)c->id, c->ip, c->port);
+        client_close(c);
+        return;
+    }
+    if (ev_is_active(&c->writer)) {
+        return; /* the socket is full: the event will come */
+    }
+    if (!write_some(c)) {
+        client_close(c);
+    }
+}
+
+static void process_resumed(struct node *n)
+{
+    struct link now = n->clients.resumed;
+
+    if (!link_is_in(&n->clients.resumed)) {
+        return;
+    }
+    now.next->prev = &now;
+    now.prev->next = &now;
+    link_init(&n->clients.resumed);
+    while (link_is_in(&now)) {
+        struct client *c = CONTAINER_OF(now.next, struct client, resume_link);
+
+        link_remove(&c->resume_link);
+        if (c->flags & CLIENT_CLOSE_ASAP) {
+            continue;
+        }
+        if (c->flags & CLIENT_READING_STOPPED) {
+            c->flags &= ~(uint32_t)CLIENT_READING_STOPPED;
+            ev_io_start(n->loop, &c->reader);
+        }
+        client_process_input(c);
+    }
+}
+
+void clients_run_resumed(struct node *n) { process_resumed(n); }
+
+void clients_flush(struct node *n)
+{
+    struct clients *all = &n->clients;
+
+    while (link_is_in(&all->dirty)) {
+        struct client *c = CONTAINER_OF(all->dirty.next, struct client, dirty_link);
+
+        link_remove(&c->dirty_link);
+        if ((c->flags & CLIENT_CLOSE_ASAP) == 0) {
+            flush_one(c);
+        }
+    }
+    while (link_is_in(&all->closing)) {
+        client_free(CONTAINER_OF(all->closing.next, struct client, close_link));
+    }
+}
+
+/* ---- blocking
+ * --------------------------------------------------------------------------------------------- */
+
+void client_block(struct client *c, bool (*fn)(struct client *, bool, bool), int64_t deadline_us)
+{
+    c->flags |= CLIENT_BLOCKED;
+    c->block_fn = fn;
+    c->block_deadline_us = deadline_us;
+    link_append(&c->node->clients.blocked, &c->block_link);
+    c->node->clients.n_blocked++;
+}
+
+static void unblock(struct client *c)
+{
+    c->flags &= ~(uint32_t)CLIENT_BLOCKED;
+    link_remove(&c->block_link);
+    c->node->clients.n_blocked--;
+    client_output_changed(c);
+    client_resume(c);
+}
+
+void clients_check_blocked(struct node *n)
+{
+    struct link *l = n->clients.blocked.next;
+
+    while (l != &n->clients.blocked) {
+        struct client *c = CONTAINER_OF(l, struct client, block_link);
+        bool timed_out = c->block_deadline_us != 0 && n->now_us >= c->block_deadline_us;
+
+        l = l->next;
+        if ((c->flags & CLIENT_CLOSE_ASAP) == 0 && c->block_fn(c, timed_out, false)) {
+            unblock(c);
+        }
+    }
+}
+
+/* ---- upkeep
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static void expire_parked(struct link *head, int64_t now_us)
+{
+    struct link *l = head->next;
+
+    while (l != head) {
+        struct client *c = CONTAINER_OF(l, struct client, park_link);
+
+        l = l->next;
+        if (now_us >= c->park_deadline_us) {
+            link_remove(&c->park_link);
+            c->flags &= ~(uint32_t)CLIENT_PARKED;
+            c->park_expired = true;
+            client_resume(c);
+        }
+    }
+}
+
+static void end_pause(struct node *n)
+{
+    struct clients *all = &n->clients;
+
+    if (!link_is_in(&all->paused) || all->pause_until_ms > n->now_wall_ms) {
+        return;
+    }
+    all->pause_until_ms = 0;
+    while (link_is_in(&all->paused)) {
+        struct client *c = CONTAINER_OF(all->paused.next, struct client, park_link);
+
+        link_remove(&c->park_link);
+        c->flags &= ~(uint32_t)CLIENT_PAUSED;
+        client_resume(c);
+    }
+}
+
+void clients_check_deadlines(struct node *n)
+{
+    expire_parked(&n->clients.unrouted, n->now_us);
+    for (size_t i = 0; i < NODE_GROUPS_MAX; i++) {
+        if (n->groups[i] != NULL) {
+            expire_parked(&n->groups[i]->parked, n->now_us);
+            gate_recheck(n->groups[i]);
+        }
+    }
+    end_pause(n);
+    clients_check_blocked(n);
+}
+
+static void cron_one(struct client *c)
+{
+    struct node *n = c->node;
+
+    if (n->config.timeout > 0 && (c->flags & (CLIENT_BLOCKED | CLIENT_MONITOR)) == 0 &&
+        n->now_us - c->last_active_us > n->config.timeout * 1000000) {
+        log_verbose("client %llu: idle, closed", (unsigned long long)c->id);
+        client_close(c);
+        return;
+    }
+    if (c->in.len == 0 && n->now_us - c->last_active_us > 2000000) {
+        buf_shrink(&c->in, 0);
+    }
+    if (output_exceeds_limit(c)) {
+        client_close(c);
+    }
+}
+
+/* Each client about once a second: the list rotates. */
+void clients_cron(struct node *n)
+{
+    struct clients *all = &n->clients;
+    uint64_t todo = MIN_OF(all->n, MAX_OF(all->n / (uint64_t)n->config.hz, 5));
+
+    while (todo-- > 0) {
+        struct client *c = CONTAINER_OF(all->all.next, struct client, all_link);
+
+        link_remove(&c->all_link);
+        link_append(&all->all, &c->all_link);
+        if ((c->flags & CLIENT_CLOSE_ASAP) == 0) {
+            cron_one(c);
+        }
+    }
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * node/exec.c - see node/exec.h.
+ *
+ * A client's request: found in the table, checked (arity, authentication, MULTI, pause), routed
+ * (node/route.h), called, and its reply put behind its gate (node/gate.h). */
+#include "node/exec.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "node/effects.h"
+#include "node/gate.h"
+#include "node/node.h"
+#include "node/route.h"
+#include "node/slowlog.h"
+#include "node/txn.h"
+
+#include <string.h>
+
+#define EXPIRE_KEYS_PER_CLOCK 16
+
+bool exec_needs_auth(const struct client *c)
+{
+    return c->node->config.requirepass[0] != '\0' && (c->flags & CLIENT_AUTHENTICATED) == 0;
+}
+
+static void count_error(struct client *c, const struct command *command, size_t from, bool ran)
+{
+    struct stats *s = &c->node->stats;
+    const char *reply = buf_head(&c->out) + from;
+    size_t n = c->out.len - from;
+
+    if (n == 0 || reply[0] != '-') {
+        return;
+    }
+    stats_error(s, reply, n);
+    if (command != NULL) {
+        if (ran) {
+            s->by_command[command->id].failed++;
+        } else {
+            s->by_command[command->id].rejected++;
+        }
+    }
+}
+
+void exec_call(struct cmd *cmd)
+{
+    struct node *n = cmd->node;
+    struct command_stats *cs = &n->stats.by_command[cmd->command->id];
+    struct group *g = cmd->group;
+    bool leads = g != NULL && g->state == GROUP_SERVING;
+    size_t from = cmd->reply->buf->len;
+    int64_t started = n->now_us;
+
+    n->executions++;
+    if (leads) {
+        group_unit_begin(g);
+    }
+    cmd->command->fn(cmd);
+    if (leads) {
+        group_unit_end(g);
+        /* Data that changed without an effect would differ on the other replicas. */
+        assert(!cmd->wrote || cmd->effects > 0);
+    }
+    n->now_us = clock_boot_us();
+
+    int64_t took = n->now_us - started;
+
+    cs->calls++;
+    cs->usec += (uint64_t)took;
+    n->stats.commands++;
+    if (cmd->client != NULL) {
+        count_error(cmd->client, cmd->command, from, true);
+        slowlog_note(n, cmd, took);
+    }
+}
+
+/* Take back output of a client that asked for no replies. */
+static bool drop_reply(struct client *c, size_t from)
+{
+    bool drop = (c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) != 0;
+
+    if (drop) {
+        c->out.len = from;
+    }
+    c->flags &= ~(uint32_t)CLIENT_REPLY_SKIP;
+    if (c->flags & CLIENT_REPLY_SKIP_NEXT) {
+        c->flags = (c->flags & ~(uint32_t)CLIENT_REPLY_SKIP_NEXT) | CLIENT_REPLY_SKIP;
+    }
+    return drop;
+}
+
+/* An error before the command ran. */
+static enum exec_result refused(struct client *c, const struct command *command, size_t from)
+{
+    count_error(c, command, from, false);
+    if (c->flags & CLIENT_MULTI) {
+        c->flags |= CLIENT_DIRTY_EXEC;
+    }
+    if (!drop_reply(c, from)) {
+        gate_plain(c);
+    }
+    return EXEC_DONE;
+}
+
+static enum exec_result park(struct client *c, struct group *g)
+{
+    struct node *n = c->node;
+
+    c->flags |= CLIENT_PARKED;
+    c->parked_on = g;
+    if (c->park_deadline_us == 0) {
+        c->park_deadline_us = n->now_us + n->config.election_wait_timeout * 1000;
+    }
+    link_append(g != NULL ? &g->parked : &n->clients.unrouted, &c->park_link);
+    return EXEC_PARKED;
+}
+
+static void unpark_state(struct client *c)
+{
+    c->park_deadline_us = 0;
+    c->park_expired = false;
+}
+
+/* CLIENT PAUSE holds this command back. */
+static bool is_paused(struct client *c, const struct command *command)
+{
+    struct clients *all = &c->node->clients;
+    uint32_t flags = command->flags;
+
+    if (all->pause_until_ms <= c->node->now_wall_ms) {
+        return false;
+    }
+    if (!all->pause_writes_only) {
+        /* Unpausing must stay possible. */
+        return strcmp(command->full_name, "client|unpause") != 0 &&
+               strcmp(command->full_name, "client|pause") != 0;
+    }
+    if (command->fn == cmd_exec) {
+        flags = txn_flags(c);
+    }
+    return (flags & (CMD_WRITE | CMD_MAY_REPLICATE)) != 0;
+}
+
+static enum exec_result pause(struct client *c)
+{
+    c->flags |= CLIENT_PAUSED;
+    link_append(&c->node->clients.paused, &c->park_link);
+    return EXEC_PARKED;
+}
+
+enum exec_result exec_request(struct client *c, const struct arg *argv, int argc)
+{
+    struct node *n = c->node;
+    char text[512];
+    const char *error = NULL;
+    size_t from = c->out.len;
+    const struct command *command = command_find(argv, argc, text, &error);
+    struct cmd cmd = {
+        .node = n,
+        .client = c,
+        .command = command,
+        .argv = argv,
+        .argc = argc,
+        .db = c->db,
+        .reply = &c->reply,
+    };
+    uint16_t slot = 0;
+    enum route route;
+
+    if (command == NULL) {
+        resp_error(&c->reply, error);
+        return refused(c, NULL, from);
+    }
+    c->last_command = command;
+    if (!command_arity_ok(command, argc)) {
+        cmd_reply_arity_error(&cmd);
+        return refused(c, command, from);
+    }
+    if (exec_needs_auth(c) && (command->flags & CMD_NO_AUTH) == 0) {
+        resp_error(&c->reply, "NOAUTH Authentication required.");
+        return refused(c, command, from);
+    }
+    if ((c->flags & CLIENT_MULTI) && (command->flags & CMD_NO_MULTI)) {
+        resp_error(&c->reply, "ERR Command not allowed inside a transaction");
+        return refused(c, command, from);
+    }
+    if (is_paused(c, command)) {
+        return pause(c);
+    }
+    node_refresh_clocks(n);
+    cmd.now_ms = n->now_wall_ms;
+    if ((c->flags & CLIENT_MULTI) && txn_queues(command)) {
+        if (!txn_enqueue(c, &cmd)) {
+            return refused(c, command, from);
+        }
+        if (!drop_reply(c, from)) {
+            gate_plain(c);
+        }
+        unpark_state(c);
+        return EXEC_DONE;
+    }
+    route = command->fn == cmd_exec ? txn_route(c, &cmd, &slot) : route_command(c, &cmd, &slot);
+    if (route == ROUTE_PARK) {
+        return park(c, cmd.group);
+    }
+    unpark_state(c);
+    if (route == ROUTE_REPLIED) {
+        if (command->fn == cmd_exec) {
+            txn_discard(c);
+        }
+        return refused(c, command, from);
+    }
+    exec_call(&cmd);
+    c->commands++;
+    if (command->fn != cmd_asking) {
+        c->flags &= ~(uint32_t)CLIENT_ASKING;
+    }
+    if (cmd.wrote) {
+        c->last_write_batch = cmd.gate;
+    }
+    if (drop_reply(c, from)) {
+        return EXEC_DONE;
+    }
+    if (c->out.len > from) {
+        gate_reply(c, &cmd, slot);
+    }
+    return EXEC_DONE;
+}
+
+/* ---- from the log
+ * -------------------------------------------------------------------------------- */
+
+int exec_apply(struct group *g, const void *p, size_t size)
+{
+    struct resp_out discard = {.buf = &g->discard, .version = 2};
+    struct cmd cmd = {
+        .node = g->node,
+        .group = g,
+        .ks = g->ks,
+        .applying = true,
+        .reply = &discard,
+    };
+    char text[512];
+    const char *error;
+    int rc = effect_reader_init(&g->reader, p, size);
+
+    while (rc == 0 && (rc = effect_next(&g->reader)) == 1) {
+        cmd.argv = g->reader.argv;
+        cmd.argc = (int)g->reader.argc;
+        cmd.db = g->reader.db;
+        cmd.command = cmd.argc == 0 ? NULL : command_find(cmd.argv, cmd.argc, text, &error);
+        if (cmd.command == NULL || (cmd.command->flags & CMD_WRITE) == 0 ||
+            !command_arity_ok(cmd.command, cmd.argc) || cmd.db >= keyspace_databases(g->ks)) {
+            return -1;
+        }
+        cmd.command->fn(&cmd);
+        buf_clear(&g->discard);
+        rc = 0;
+    }
+    return rc;
+}
+
+/* ---- the node's own work
+ * ---------------------------------------------------------------------------- */
+
+bool exec_expire(struct group *g, int64_t budget_us)
+{
+    struct node *n = g->node;
+    int64_t until = clock_boot_us() + budget_us;
+    struct resp_out discard = {.buf = &g->discard, .version = 2};
+    struct cmd cmd = {.node = n, .group = g, .ks = g->ks, .reply = &discard};
+    struct item *it;
+    unsigned done = 0;
+
+    if (!group_serves(g) || g->ks == NULL || g->disk_full) {
+        return false;
+    }
+    node_refresh_clocks(n);
+    cmd.now_ms = n->now_wall_ms;
+    while ((it = keyspace_due(g->ks, cmd.now_ms, &cmd.db)) != NULL) {
+        if (group_is_congested(g)) {
+            return false; /* commits will make room; the next cron goes on */
+        }
+        if (++done % EXPIRE_KEYS_PER_CLOCK == 0 && clock_boot_us() > until) {
+            n->stats.expired_time_cap_reached++;
+            return true;
+        }
+
+        struct arg name = item_key(it);
+        char *copy = mem_dup(name.p, name.n); /* the item goes before its effect is written */
+        struct key k = keyspace_key(g->ks, copy, name.n);
+
+        access_delete(&cmd, &k, it);
+        effect_del(&cmd, &k);
+        free(copy);
+        n->stats.expired_keys++;
+    }
+    return false;
+}
+
+static void free_keyspace(void *arg, const volatile bool *cancel)
+{
+    (void)cancel;
+    keyspace_free(arg);
+}
+
+static void free_value(void *arg, const volatile bool *cancel)
+{
+    (void)cancel;
+    keyspace_free_value(arg);
+}
+
+void exec_free_later(struct node *n, struct keyspace *ks)
+{
+    if (ks != NULL) {
+        worker_submit(n->bg, free_keyspace, ks);
+    }
+}
+
+void exec_free_value_later(void *arg, void *value)
+{
+    struct node *n = arg;
+
+    worker_submit(n->bg, free_value, value);
+}

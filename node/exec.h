@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * node/exec.h - executing commands: for clients, from the log, and for the node itself. */
+#ifndef NODE_EXEC_H
+#define NODE_EXEC_H
+
+#include "node/client.h"
+#include "node/group.h"
+
+enum exec_result {
+    EXEC_DONE,   /* replied, queued, blocked or closing: the request can be dropped */
+    EXEC_PARKED, /* the client is parked: the request stays in its input */
+};
+
+/* One request of a client, standing in argv. */
+enum exec_result exec_request(struct client *c, const struct arg *argv, int argc);
+
+/* Run the handler of @cmd (filled but for the results): clocks, statistics, slow log, the unit of
+ * its effects. Used for single commands and, by EXEC, for each queued one. */
+void exec_call(struct cmd *cmd);
+
+/* Apply a batch of effects from the log to @g. -1: it is not valid. */
+MUST_CHECK int exec_apply(struct group *g, const void *p, size_t n);
+
+/* Delete keys that are due, for about @budget_us; true while more are due. */
+bool exec_expire(struct group *g, int64_t budget_us);
+
+/* Free on the bg thread. NULL is allowed. */
+void exec_free_later(struct node *n, struct keyspace *ks);
+void exec_free_value_later(void *node, void *value);
+
+/* True when @c must authenticate first. */
+bool exec_needs_auth(const struct client *c);
+
+#endif

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * node/route.c - see node/route.h.
+ *
+ *   group state      leader known elsewhere         no leader known
+ *   SERVING          execute
+ *   CATCHING_UP      park
+ *   FOLLOWING        redirect; allowed reads: here  park, then CLUSTERDOWN; allowed reads: here
+ *   UNDECIDED        redirect                       park, then CLUSTERDOWN
+ *   LOADING          redirect; allowed reads: LOADING
+ *
+ * Reads on a follower are allowed to READONLY clients in cluster mode, to all in plain mode. */
+#include "node/route.h"
+
+#include "base/mem.h"
+#include "node/node.h"
+#include "node/system.h"
+
+/* Members of the key range that a legacy triple describes, without an array. */
+#include <stdlib.h>
+
+static bool triple_is_exact(const struct command *cmd)
+{
+    return (cmd->flags & CMD_MOVABLE_KEYS) == 0 && cmd->n_key_specs == 1;
+}
+
+int route_slot(const struct command *cmd, const struct arg *argv, int argc)
+{
+    int slot = ROUTE_NO_KEYS;
+
+    if (triple_is_exact(cmd)) {
+        int last = cmd->last_key < 0 ? argc + cmd->last_key : cmd->last_key;
+
+        if (cmd->first_key <= 0) {
+            return ROUTE_NO_KEYS;
+        }
+        for (int i = cmd->first_key; i <= last && i < argc; i += cmd->key_step) {
+            int s = cluster_slot(argv[i].p, argv[i].n);
+
+            if (slot >= 0 && s != slot) {
+                return ROUTE_CROSS_SLOT;
+            }
+            slot = s;
+        }
+        return slot;
+    }
+    if (cmd->n_key_specs == 0) {
+        return ROUTE_NO_KEYS;
+    }
+
+    int *positions = mem_alloc((size_t)argc * sizeof *positions);
+    int n = command_keys(cmd, argv, argc, positions, NULL, argc);
+
+    if (n < 0) {
+        slot = ROUTE_BAD_ARGS;
+    }
+    for (int i = 0; i < n; i++) {
+        int s = cluster_slot(argv[positions[i]].p, argv[positions[i]].n);
+
+        if (slot >= 0 && s != slot) {
+            slot = ROUTE_CROSS_SLOT;
+            break;
+        }
+        slot = s;
+    }
+    free(positions);
+    return slot;
+}
+
+void route_reply_redirect(struct node *n, struct group *g, uint16_t slot, struct resp_out *reply)
+{
+    const struct cluster_node *leader = NULL;
+
+    if (g->leader != 0 && g->leader != raft_host_identity(n->host)->node) {
+        leader = cluster_state_node(system_state(n), g->leader);
+    }
+    if (n->config.cluster_enabled) {
+        if (leader != NULL) {
+            resp_errorf(reply, "MOVED %u %s:%u", slot, leader->client.host, leader->client.port);
+        } else {
+            resp_error(reply, "CLUSTERDOWN The cluster is down");
+        }
+        return;
+    }
+    if (leader != NULL) {
+        resp_error(reply, "READONLY You can't write against a read only replica.");
+    } else {
+        resp_error(reply, "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set "
+                          "to 'no'.");
+    }
+}
+
+static enum route refuse(struct cmd *cmd, struct group *g, uint16_t slot)
+{
+    route_reply_redirect(cmd->node, g, slot, cmd->reply);
+    return ROUTE_REPLIED;
+}
+
+static enum route park_or_refuse(struct client *c, struct cmd *cmd, struct group *g, uint16_t slot)
+{
+    return c->park_expired ? refuse(cmd, g, slot) : ROUTE_PARK;
+}
+
+/* @local_read: may be answered from a follower's state. */
+static enum route decide(struct client *c, struct cmd *cmd, struct group *g, uint16_t slot,
+                         bool local_read)
+{
+    bool elsewhere = g->leader != 0 && g->leader != raft_host_identity(cmd->node->host)->node;
+
+    switch (g->state) {
+    case GROUP_SERVING:
+        if (g->parking > 0) {
+            return park_or_refuse(c, cmd, g, slot);
+        }
+        if (g->disk_full && (cmd->command->flags & CMD_WRITE)) {
+            resp_error(cmd->reply, "MISCONF The disk of the leader is full: writes are refused "
+                                   "until there is room. Reads are served.");
+            return ROUTE_REPLIED;
+        }
+        if (group_is_congested(g)) {
+            return ROUTE_PARK;
+        }
+        return ROUTE_HERE;
+    case GROUP_CATCHING_UP:
+        return park_or_refuse(c, cmd, g, slot);
+    case GROUP_FOLLOWING:
+        if (local_read && (elsewhere || cmd->node->config.replica_serve_stale_data)) {
+            return ROUTE_HERE;
+        }
+        break;
+    case GROUP_LOADING:
+        if (local_read) {
+            resp_error(cmd->reply, "LOADING Redis is loading the dataset in memory");
+            return ROUTE_REPLIED;
+        }
+        break;
+    case GROUP_UNDECIDED:
+        break;
+    }
+    return elsewhere ? refuse(cmd, g, slot) : park_or_refuse(c, cmd, g, slot);
+}
+
+/* The cluster is not formed, or this node has no replica of the group. */
+static enum route no_group(struct client *c, struct cmd *cmd)
+{
+    if (!c->park_expired && !system_is_formed(cmd->node)) {
+        return ROUTE_PARK;
+    }
+    if (cmd->node->config.cluster_enabled) {
+        resp_error(cmd->reply, "CLUSTERDOWN Hash slot not served");
+    } else {
+        resp_error(cmd->reply, "LOADING Redis is loading the dataset in memory");
+    }
+    return ROUTE_REPLIED;
+}
+
+static struct group *group_of_slot(struct node *n, int slot)
+{
+    if (!n->config.cluster_enabled || slot < 0) {
+        return n->groups[NODE_DATA_GROUP];
+    }
+
+    uint16_t number = system_state(n)->slot_group[slot];
+
+    return number == CLUSTER_NO_GROUP || number >= NODE_GROUPS_MAX ? NULL : n->groups[number];
+}
+
+static void use_group(struct cmd *cmd, struct group *g)
+{
+    cmd->group = g;
+    cmd->ks = g->ks;
+}
+
+static bool may_read_locally(const struct client *c, uint32_t flags)
+{
+    if (flags & CMD_WRITE) {
+        return false;
+    }
+    return !c->node->config.cluster_enabled || (c->flags & CLIENT_READONLY) != 0;
+}
+
+enum route route_command(struct client *c, struct cmd *cmd, uint16_t *slot_out)
+{
+    struct node *n = c->node;
+    uint32_t flags = cmd->command->flags;
+    bool has_keys = cmd->command->n_key_specs > 0;
+    int slot = ROUTE_NO_KEYS;
+
+    *slot_out = 0;
+    if (n->config.cluster_enabled && has_keys) {
+        slot = route_slot(cmd->command, cmd->argv, cmd->argc);
+        if (slot == ROUTE_CROSS_SLOT) {
+            resp_error(cmd->reply, "CROSSSLOT Keys in request don't hash to the same slot");
+            return ROUTE_REPLIED;
+        }
+        if (slot == ROUTE_BAD_ARGS) {
+            has_keys = false; /* the command itself says what is wrong */
+        } else if (slot >= 0) {
+            *slot_out = (uint16_t)slot;
+        }
+    }
+
+    struct group *g = group_of_slot(n, slot);
+    bool on_data = has_keys || (flags & (CMD_WRITE | CMD_READONLY)) != 0;
+
+    if (g != NULL) {
+        use_group(cmd, g);
+    }
+    if (!on_data) {
+        return ROUTE_HERE;
+    }
+    if (g == NULL || g->ks == NULL) {
+        return no_group(c, cmd);
+    }
+    if (!has_keys || slot == ROUTE_NO_KEYS) {
+        /* Over the whole keyspace (KEYS, DBSIZE, FLUSHALL): this node's replica; a write must be
+         * sent to the leader by the client's own choice, as with a Redis replica. */
+        bool elsewhere = g->leader != 0 && g->leader != raft_host_identity(n->host)->node;
+
+        if (has_keys && n->config.cluster_enabled) {
+            return ROUTE_HERE; /* keys were expected but none given: an arity matter */
+        }
+        if ((flags & CMD_WRITE) && elsewhere) {
+            resp_error(cmd->reply, "READONLY You can't write against a read only replica.");
+            return ROUTE_REPLIED;
+        }
+        return decide(c, cmd, g, 0, (flags & CMD_WRITE) == 0);
+    }
+    return decide(c, cmd, g, *slot_out, may_read_locally(c, flags));
+}
+
+enum route route_exec(struct client *c, struct cmd *cmd, uint32_t flags, int slot)
+{
+    struct group *g = group_of_slot(c->node, slot);
+
+    if (g != NULL) {
+        use_group(cmd, g);
+    }
+    if ((flags & (CMD_WRITE | CMD_READONLY)) == 0 && slot < 0) {
+        return ROUTE_HERE;
+    }
+    if (g == NULL || g->ks == NULL) {
+        return no_group(c, cmd);
+    }
+    return decide(c, cmd, g, slot < 0 ? 0 : (uint16_t)slot,
+                  (flags & CMD_WRITE) == 0 && (slot < 0 || may_read_locally(c, flags)));
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * node/route.h - where a command belongs: here, elsewhere, or not yet. */
+#ifndef NODE_ROUTE_H
+#define NODE_ROUTE_H
+
+#include "node/group.h"
+
+enum route {
+    ROUTE_HERE,    /* execute */
+    ROUTE_PARK,    /* hold the client until its group has decided something */
+    ROUTE_REPLIED, /* an error or redirection was written */
+};
+
+/* Decide for a command with the given keys. Sets cmd->group, cmd->ks and *@slot. */
+enum route route_command(struct client *c, struct cmd *cmd, uint16_t *slot);
+/* For EXEC: @flags is the union of the queued commands' flags, @slot their slot (-1: no keys). */
+enum route route_exec(struct client *c, struct cmd *cmd, uint32_t flags, int slot);
+/* Slot shared by the keys of a call: >= 0; ROUTE_NO_KEYS; ROUTE_CROSS_SLOT; ROUTE_BAD_ARGS. */
+enum { ROUTE_NO_KEYS = -1, ROUTE_CROSS_SLOT = -2, ROUTE_BAD_ARGS = -3 };
+int route_slot(const struct command *cmd, const struct arg *argv, int argc);
+
+/* The error that sends a client to where @g is served now: MOVED, READONLY, CLUSTERDOWN ... All
+ * of them mean: surely not executed. */
+void route_reply_redirect(struct node *n, struct group *g, uint16_t slot, struct resp_out *reply);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * node/snapshot.h - snapshots of groups: asked for, forked, published.
+ *
+ *   IDLE --(asked)--> SETTLING --(all batches committed)--> WRITING --(child done)--> IDLE
+ *
+ * While settling, new commands of the group are parked (one round trip), so that the state at the
+ * fork is exactly the applied, committed prefix. One snapshot at a time; a further wish waits. */
+#ifndef NODE_SNAPSHOT_H
+#define NODE_SNAPSHOT_H
+
+#include "node/group.h"
+
+struct snapshotter;
+
+struct snapshotter *snapshotter_new(struct node *n);
+void snapshotter_free(struct snapshotter *s); /* ends a running child */
+
+/* Take a snapshot of @g soon; asking twice is asking once. */
+void snapshot_ask(struct group *g);
+/* Called each turn and by cron: go on where something has changed. */
+void snapshot_advance(struct node *n);
+
+/* A child is writing now. */
+bool snapshot_is_running(const struct node *n);
+/* For INFO: ms since the running one was started, keys written so far, keys in all. */
+struct snapshot_progress {
+    bool running, wanted;
+    uint64_t keys_done, keys_total;
+    int64_t started_wall_ms;
+};
+void snapshot_progress(const struct node *n, struct snapshot_progress *out);
+
+#endif

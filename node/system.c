@@ -1,0 +1,569 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * node/system.c - see node/system.h.
+ *
+ * Order of forming, each step durable before the next: the plan as DIR/genesis; the first
+ * snapshots of both groups, the same on every node; the identity; the groups' replicas. A crash in
+ * between is repaired at the next start: with a genesis file all steps are simply done again. */
+#include "node/system.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "node/node.h"
+#include "node/rdb/rdb.h"
+#include "node/system_codec.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define GENESIS_FILE "genesis"
+#define GENESIS_BYTES_MAX (1u << 20)
+#define HELLO_INTERVAL_US 300000
+#define WAITING_LOG_US 5000000
+#define SELF_CHECK_US 1000000
+
+struct system {
+    struct cluster_state state;
+    bool loaded; /* the system group's snapshot has been loaded */
+    bool formed; /* has an identity */
+    bool has_plan;
+    struct formation formation;
+    struct formation_plan plan;
+    struct cluster_node self; /* what this node says of itself; number 0 until formed */
+    uint64_t proposals;       /* numbers them; the system group executes nothing in advance */
+    int64_t next_hello_us, next_waiting_log_us, next_self_check_us;
+};
+
+bool system_is_formed(const struct node *n) { return n->system->loaded; }
+
+const struct cluster_state *system_state(const struct node *n) { return &n->system->state; }
+
+const char *system_waiting_for(const struct node *n)
+{
+    return n->system->formed ? "" : n->system->formation.waiting_for;
+}
+
+const struct cluster_node *system_self(const struct node *n)
+{
+    return cluster_state_node(&n->system->state, raft_host_identity(n->host)->node);
+}
+
+/* ---- peers --------------------------------------------------------------------------------------
+ */
+
+static void send_envelope(struct node *n, const struct net_addr *to, const struct buf *message)
+{
+    raft_host_send(n->host, to, buf_head(message), message->len);
+}
+
+static void connect_nodes(struct node *n, const struct cluster_node *nodes, size_t count)
+{
+    struct raft_host_peer peers[CLUSTER_NODES_MAX];
+    size_t n_peers = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (formation_compare_addr(&nodes[i].peer, &n->system->self.peer) != 0) {
+            peers[n_peers++] = (struct raft_host_peer){nodes[i].number, nodes[i].peer};
+        }
+    }
+    raft_host_set_peers(n->host, peers, n_peers);
+}
+
+static void connect_list(struct node *n)
+{
+    const struct formation *f = &n->system->formation;
+    struct raft_host_peer peers[CLUSTER_NODES_MAX];
+    size_t n_peers = 0;
+
+    for (size_t i = 0; i < f->n; i++) {
+        if (i != f->self) {
+            peers[n_peers++] = (struct raft_host_peer){0, f->list[i]};
+        }
+    }
+    raft_host_set_peers(n->host, peers, n_peers);
+}
+
+/* ---- forming
+ * ------------------------------------------------------------------------------------- */
+
+static int genesis_state(const struct node *n, struct cluster_state *out)
+{
+    const struct formation_plan *p = &n->system->plan;
+
+    return cluster_state_genesis(out, p->cluster_id, p->slots_enabled, p->nodes, p->n_nodes);
+}
+
+static void genesis_members(const struct formation_plan *p, size_t max, struct raft_members *out)
+{
+    uint64_t voters[CLUSTER_NODES_MAX];
+    size_t n_voters = cluster_choose_voters(p->nodes, p->n_nodes, max, voters);
+
+    *out = (struct raft_members){.n = (uint32_t)p->n_nodes};
+    for (size_t i = 0; i < p->n_nodes; i++) {
+        out->m[i] = (struct raft_member){p->nodes[i].number, RAFT_MEMBER_LEARNER};
+        for (size_t v = 0; v < n_voters; v++) {
+            if (voters[v] == p->nodes[i].number) {
+                out->m[i].flags = RAFT_MEMBER_VOTER;
+            }
+        }
+    }
+}
+
+/* The snapshot every node of the plan starts from, byte for byte the same content. */
+static void write_genesis_snapshot(struct node *n, uint32_t group, struct raft_pos pos,
+                                   const struct raft_members *members)
+{
+    struct rdb_meta meta = {.group = group, .term = pos.term, .index = pos.index};
+    char path[PATH_MAX];
+    int rc;
+
+    snprintf(meta.cluster_id, sizeof meta.cluster_id, "%s", n->system->plan.cluster_id);
+    meta.members_len = raft_members_encode(members, meta.members);
+    if (group == NODE_SYSTEM_GROUP) {
+        struct buf state;
+
+        buf_init(&state);
+        system_codec_state(&n->system->state, &state);
+        meta.system = mem_dup(buf_head(&state), state.len);
+        meta.system_len = state.len;
+        buf_release(&state);
+    }
+    raft_host_snapshot_path(n->host, group, pos, path);
+    rc = rdb_save(path, NULL, &meta, false, NULL);
+    if (rc != RDB_OK) {
+        log_fatal("cannot write %s: %s", path, rdb_strerror(rc));
+    }
+    rdb_meta_release(&meta);
+}
+
+/* Carry out the plan that stands durably in DIR/genesis. */
+static void form(struct node *n)
+{
+    static const struct raft_pos start = {1, 1};
+    struct system *s = n->system;
+    uint64_t number = formation_plan_number(&s->plan, raft_host_identity(n->host)->node_id);
+    struct raft_members members;
+
+    if (genesis_state(n, &s->state) != CLUSTER_OK || number == 0) {
+        log_fatal("%s/" GENESIS_FILE " does not fit this data directory", n->config.dir);
+    }
+    if (raft_host_set_identity(n->host, s->plan.cluster_id, number) != RAFT_HOST_OK) {
+        log_fatal("cannot store the identity in %s: %s", n->config.dir, strerror(errno));
+    }
+    s->formed = true;
+    s->self.number = number;
+    for (uint32_t group = 0; group < NODE_GROUPS_MAX; group++) {
+        genesis_members(&s->plan, CLUSTER_SYSTEM_VOTERS_MAX, &members);
+        write_genesis_snapshot(n, group, start, &members);
+        raft_host_create_group(n->host, group, start, &members, 0);
+    }
+    connect_nodes(n, s->plan.nodes, s->plan.n_nodes);
+    log_notice("cluster %s formed: this is node %llu of %zu", s->plan.cluster_id,
+               (unsigned long long)number, s->plan.n_nodes);
+}
+
+static void adopt(struct node *n, const struct formation_plan *plan)
+{
+    struct system *s = n->system;
+    struct buf bytes;
+
+    buf_init(&bytes);
+    system_codec_plan(plan, &bytes);
+    if (file_replace(n->config.dir, GENESIS_FILE, buf_head(&bytes), bytes.len) != 0) {
+        log_fatal("cannot write %s/" GENESIS_FILE ": %s", n->config.dir, strerror(errno));
+    }
+    buf_release(&bytes);
+    s->plan = *plan;
+    s->has_plan = true;
+    form(n);
+}
+
+static void send_plan(struct node *n, const struct net_addr *to)
+{
+    struct buf m;
+
+    buf_init(&m);
+    system_codec_envelope_plan(&n->system->plan, &m);
+    send_envelope(n, to, &m);
+    buf_release(&m);
+}
+
+static void send_hello(struct node *n, const struct net_addr *to)
+{
+    struct system *s = n->system;
+    struct formation_hello hello = {s->self, s->formation.digest, n->config.cluster_enabled};
+    struct buf m;
+
+    buf_init(&m);
+    system_codec_envelope_hello(&hello, &m);
+    send_envelope(n, to, &m);
+    buf_release(&m);
+}
+
+static void send_hellos(struct node *n)
+{
+    const struct formation *f = &n->system->formation;
+
+    for (size_t i = 0; i < f->n; i++) {
+        if (i != f->self) {
+            send_hello(n, &f->list[i]);
+        }
+    }
+}
+
+static void try_to_found(struct node *n)
+{
+    struct system *s = n->system;
+    struct formation_plan plan;
+    char cluster_id[CLUSTER_ID_CHARS + 1];
+
+    if (s->formed || !formation_is_founder(&s->formation)) {
+        return;
+    }
+    rand_hex(cluster_id, CLUSTER_ID_CHARS);
+    if (!formation_try_plan(&s->formation, cluster_id, &plan)) {
+        return;
+    }
+    adopt(n, &plan);
+    for (size_t i = 0; i < s->formation.n; i++) {
+        if (i != s->formation.self) {
+            send_plan(n, &s->formation.list[i]);
+        }
+    }
+}
+
+static void on_hello(struct node *n, const struct net_addr *from, const struct formation_hello *h)
+{
+    struct system *s = n->system;
+
+    if (s->formed) {
+        if (s->has_plan && formation_plan_number(&s->plan, h->node.id) != 0) {
+            send_plan(n, from);
+        } else {
+            log_verbose("%s:%u is not a member of this cluster: it stays outside until it is added",
+                        from->host, from->port);
+        }
+        return;
+    }
+    if (formation_on_hello(&s->formation, h)) {
+        try_to_found(n);
+    }
+}
+
+static void on_plan(struct node *n, const struct formation_plan *plan)
+{
+    struct system *s = n->system;
+
+    if (s->formed) {
+        return;
+    }
+    if (formation_plan_number(plan, s->self.id) == 0) {
+        log_warning("cluster %s is formed, and this data directory is none of its nodes: if a disk "
+                    "was lost, the node must be replaced as a new member",
+                    plan->cluster_id);
+        return;
+    }
+    if (!formation_accepts(&s->formation, plan)) {
+        log_warning("cluster %s was formed from another cluster-nodes list or mode; not joining",
+                    plan->cluster_id);
+        return;
+    }
+    adopt(n, plan);
+}
+
+/* ---- commands of the system group
+ * ------------------------------------------------------------------ */
+
+static void propose(struct node *n, const struct cluster_command *command)
+{
+    struct group *g = n->groups[NODE_SYSTEM_GROUP];
+    struct buf bytes;
+
+    if (g == NULL || g->leader == 0) {
+        return; /* whoever wants it asks again */
+    }
+    buf_init(&bytes);
+    if (g->leader == raft_host_identity(n->host)->node) {
+        struct raft_entry *e;
+
+        system_codec_command(command, &bytes);
+        e = raft_entry_new(RAFT_ENTRY_DATA, (uint32_t)bytes.len);
+        if (e != NULL) {
+            memcpy(e->data, buf_head(&bytes), bytes.len);
+            e->origin = ++n->system->proposals;
+            raft_host_propose(n->host, NODE_SYSTEM_GROUP, e);
+            raft_host_flush(n->host);
+        }
+    } else {
+        const struct cluster_node *leader = cluster_state_node(&n->system->state, g->leader);
+
+        system_codec_envelope_propose(command, &bytes);
+        if (leader != NULL) {
+            send_envelope(n, &leader->peer, &bytes);
+        }
+    }
+    buf_release(&bytes);
+}
+
+/* The cluster's state must say of this node what its configuration says. */
+static void check_self(struct node *n)
+{
+    struct system *s = n->system;
+    const struct cluster_node *known = system_self(n);
+    struct cluster_command command = {.type = CLUSTER_CMD_UPDATE_NODE, .node = s->self};
+
+    if (known == NULL) {
+        return;
+    }
+    command.node.number = known->number;
+    if (formation_compare_addr(&known->client, &s->self.client) != 0 ||
+        formation_compare_addr(&known->peer, &s->self.peer) != 0 ||
+        strcmp(known->zone, s->self.zone) != 0) {
+        propose(n, &command);
+    }
+}
+
+int system_apply(struct node *n, const void *p, size_t len)
+{
+    struct cluster_command command;
+    int rc;
+
+    if (system_codec_read_command(p, len, &command) != 0) {
+        return -1;
+    }
+    rc = cluster_state_apply(&n->system->state, &command);
+    if (rc != CLUSTER_OK) {
+        log_warning("a command of the system group had no effect: %s", cluster_strerror(rc));
+        return 0;
+    }
+    connect_nodes(n, n->system->state.nodes, n->system->state.n_nodes);
+    return 0;
+}
+
+int system_load(struct node *n, const char *p, size_t len)
+{
+    struct cluster_state state;
+
+    if (p == NULL || system_codec_read_state(p, len, &state) != 0) {
+        return -1;
+    }
+    if (state.slots_enabled != n->config.cluster_enabled) {
+        log_fatal("this data directory belongs to a cluster with cluster-enabled %s",
+                  state.slots_enabled ? "yes" : "no");
+    }
+    n->system->state = state;
+    n->system->loaded = true;
+    connect_nodes(n, state.nodes, state.n_nodes);
+    return 0;
+}
+
+void system_encode(const struct node *n, struct buf *out)
+{
+    system_codec_state(&n->system->state, out);
+}
+
+/* ---- events
+ * ------------------------------------------------------------------------------------------ */
+
+static void on_message(struct node *n, const struct raft_event *e)
+{
+    struct system_message *m = mem_alloc(sizeof *m);
+
+    if (system_codec_read_envelope(e->data, e->size, m) != 0) {
+        log_warning("a message of %s:%u could not be read; ignored", e->peer.addr.host,
+                    e->peer.addr.port);
+        free(m);
+        return;
+    }
+    switch (m->type) {
+    case SYSTEM_MESSAGE_HELLO:
+        on_hello(n, &e->peer.addr, &m->hello);
+        break;
+    case SYSTEM_MESSAGE_PLAN:
+        on_plan(n, &m->plan);
+        break;
+    case SYSTEM_MESSAGE_PROPOSE:
+        if (strcmp(e->peer.identity.cluster_id, n->system->state.cluster_id) == 0) {
+            propose(n, &m->propose);
+        }
+        break;
+    }
+    free(m);
+}
+
+void system_on_peer_event(struct node *n, const struct raft_event *e)
+{
+    struct system *s = n->system;
+
+    switch (e->type) {
+    case RAFT_EV_PEER_UP:
+        log_verbose("peer %s:%u is connected", e->peer.addr.host, e->peer.addr.port);
+        if (!s->formed) {
+            send_hello(n, &e->peer.addr);
+        }
+        break;
+    case RAFT_EV_PEER_DOWN:
+        log_verbose("peer %s:%u is gone", e->peer.addr.host, e->peer.addr.port);
+        if (!s->formed) {
+            formation_on_lost(&s->formation, &e->peer.addr);
+        }
+        break;
+    case RAFT_EV_PEER_DATA:
+        on_message(n, e);
+        break;
+    default:
+        break;
+    }
+}
+
+void system_cron(struct node *n)
+{
+    struct system *s = n->system;
+
+    if (!s->formed) {
+        if (n->now_us >= s->next_hello_us) {
+            s->next_hello_us = n->now_us + HELLO_INTERVAL_US;
+            send_hellos(n);
+            try_to_found(n);
+        }
+        if (!s->formed && n->now_us >= s->next_waiting_log_us) {
+            s->next_waiting_log_us = n->now_us + WAITING_LOG_US;
+            log_notice("the cluster is not formed yet; waiting for: %s",
+                       s->formation.waiting_for[0] == '\0' ? "the founder's plan"
+                                                           : s->formation.waiting_for);
+        }
+        return;
+    }
+    if (s->loaded && n->now_us >= s->next_self_check_us) {
+        s->next_self_check_us = n->now_us + SELF_CHECK_US;
+        check_self(n);
+    }
+}
+
+/* ---- start
+ * -------------------------------------------------------------------------------------------- */
+
+/* The configured list, or this node alone. */
+static size_t read_list(const struct node *n, const struct net_addr *self, struct net_addr *list)
+{
+    const char *p = n->config.cluster_nodes;
+    size_t count = 0;
+
+    if (p[0] == '\0') {
+        list[0] = *self;
+        return 1;
+    }
+    while (*p != '\0' && count < CLUSTER_NODES_MAX) {
+        size_t len = strcspn(p, " ,");
+
+        if (len > 0 && net_addr_parse(p, len, &list[count]) != 0) {
+            log_warning("cluster-nodes: '%.*s' is not host:port", (int)len, p);
+            return 0;
+        }
+        count += len > 0;
+        p += len;
+        p += strspn(p, " ,");
+    }
+    if (*p != '\0') {
+        log_warning("cluster-nodes: more than %d nodes", CLUSTER_NODES_MAX);
+        return 0;
+    }
+    return count;
+}
+
+static int read_genesis(struct node *n)
+{
+    struct system *s = n->system;
+    char path[PATH_MAX];
+    char *bytes;
+    size_t len;
+
+    snprintf(path, sizeof path, "%s/" GENESIS_FILE, n->config.dir);
+    if (file_read_all(path, GENESIS_BYTES_MAX, &bytes, &len) != 0) {
+        if (errno == ENOENT) {
+            return 0;
+        }
+        log_warning("cannot read %s: %s", path, strerror(errno));
+        return -1;
+    }
+    s->has_plan = system_codec_read_plan(bytes, len, &s->plan) == 0;
+    free(bytes);
+    if (!s->has_plan) {
+        log_warning("%s is damaged", path);
+        return -1;
+    }
+    return 0;
+}
+
+void node_self_addr(const struct config *c, struct net_addr *out);
+
+int system_new(struct node *n)
+{
+    const struct raft_identity *id = raft_host_identity(n->host);
+    struct system *s = mem_zalloc(sizeof *s);
+    struct net_addr list[CLUSTER_NODES_MAX];
+    char error[256];
+    size_t count;
+
+    n->system = s;
+    node_self_addr(&n->config, &s->self.peer);
+    snprintf(s->self.id, sizeof s->self.id, "%s", id->node_id);
+    s->self.client = s->self.peer;
+    if (n->config.cluster_announce_ip[0] != '\0') {
+        snprintf(s->self.client.host, sizeof s->self.client.host, "%s",
+                 n->config.cluster_announce_ip);
+    }
+    s->self.client.port =
+        (uint16_t)(n->config.cluster_announce_port != 0 ? n->config.cluster_announce_port
+                                                        : n->config.port);
+    snprintf(s->self.zone, sizeof s->self.zone, "%s", n->config.availability_zone);
+    s->formed = id->node != 0;
+    s->self.number = id->node;
+    s->state.slots_enabled = n->config.cluster_enabled;
+    if (read_genesis(n) != 0) {
+        return -1;
+    }
+    if (s->formed) {
+        return 0;
+    }
+    count = read_list(n, &s->self.peer, list);
+
+    struct formation_hello hello = {s->self, 0, n->config.cluster_enabled};
+
+    if (count == 0 || formation_init(&s->formation, list, count, &hello, error) != 0) {
+        log_warning("cluster-nodes: %s", count == 0 ? "not usable" : error);
+        return -1;
+    }
+    return 0;
+}
+
+void system_free(struct node *n)
+{
+    free(n->system);
+    n->system = NULL;
+}
+
+void system_start(struct node *n)
+{
+    struct system *s = n->system;
+
+    s->next_waiting_log_us = n->now_us + WAITING_LOG_US;
+    if (s->formed) {
+        if (s->has_plan) {
+            connect_nodes(n, s->plan.nodes, s->plan.n_nodes); /* until the state is loaded */
+        }
+        return;
+    }
+    if (s->has_plan) {
+        form(n); /* a crash came between the plan and the identity */
+        return;
+    }
+    connect_list(n);
+    try_to_found(n); /* a list of one */
+}

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * node/system_codec.c - see node/system_codec.h. */
+#include "node/system_codec.h"
+
+#include "base/mem.h"
+#include "proto/system.pb-c.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- plain structs to messages: the messages borrow from the structs
+ * ----------------------------- */
+
+struct node_msg {
+    Sys__Node node;
+    Sys__Addr client, peer;
+};
+
+static void fill_addr(Sys__Addr *m, const struct net_addr *a)
+{
+    sys__addr__init(m);
+    m->host = (char *)a->host;
+    m->port = a->port;
+}
+
+static void fill_node(struct node_msg *m, const struct cluster_node *node)
+{
+    sys__node__init(&m->node);
+    fill_addr(&m->client, &node->client);
+    fill_addr(&m->peer, &node->peer);
+    m->node.number = node->number;
+    m->node.id = (char *)node->id;
+    m->node.client = &m->client;
+    m->node.peer = &m->peer;
+    m->node.zone = (char *)node->zone;
+}
+
+struct nodes_msg {
+    struct node_msg msgs[CLUSTER_NODES_MAX];
+    Sys__Node *list[CLUSTER_NODES_MAX];
+};
+
+static void fill_nodes(struct nodes_msg *m, const struct cluster_node *nodes, size_t n)
+{
+    assert(n <= CLUSTER_NODES_MAX);
+    for (size_t i = 0; i < n; i++) {
+        fill_node(&m->msgs[i], &nodes[i]);
+        m->list[i] = &m->msgs[i].node;
+    }
+}
+
+static void pack(const ProtobufCMessage *m, struct buf *out)
+{
+    size_t n = protobuf_c_message_get_packed_size(m);
+
+    buf_reserve(out, n);
+    buf_fill(out, protobuf_c_message_pack(m, (uint8_t *)buf_tail(out)));
+}
+
+/* ---- messages to plain structs
+ * ---------------------------------------------------------------------- */
+
+static bool copy_text(char *out, size_t size, const char *s)
+{
+    int n = snprintf(out, size, "%s", s);
+
+    return n >= 0 && (size_t)n < size;
+}
+
+static bool read_addr(struct net_addr *out, const Sys__Addr *m)
+{
+    if (m == NULL || m->port == 0 || m->port > UINT16_MAX || m->host[0] == '\0') {
+        return false;
+    }
+    out->port = (uint16_t)m->port;
+    return copy_text(out->host, sizeof out->host, m->host);
+}
+
+static bool is_id(const char *s)
+{
+    return strlen(s) == CLUSTER_ID_CHARS && strspn(s, "0123456789abcdef") == CLUSTER_ID_CHARS;
+}
+
+static bool read_node(struct cluster_node *out, const Sys__Node *m)
+{
+    if (m == NULL || !is_id(m->id)) {
+        return false;
+    }
+    *out = (struct cluster_node){.number = m->number};
+    return copy_text(out->id, sizeof out->id, m->id) && read_addr(&out->client, m->client) &&
+           read_addr(&out->peer, m->peer) && copy_text(out->zone, sizeof out->zone, m->zone);
+}
+
+static bool read_nodes(struct cluster_node *out, size_t *n_out, Sys__Node *const *list, size_t n)
+{
+    if (n == 0 || n > CLUSTER_NODES_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!read_node(&out[i], list[i]) || out[i].number == 0 ||
+            (i > 0 && out[i].number <= out[i - 1].number)) {
+            return false;
+        }
+    }
+    *n_out = n;
+    return true;
+}
+
+/* ---- state
+ * -------------------------------------------------------------------------------------------- */
+
+/* Runs of slots that belong to one group. Returns how many; @out may be NULL to count. */
+static size_t slot_runs(const struct cluster_state *s, Sys__SlotRange *out)
+{
+    size_t n = 0;
+
+    for (unsigned first = 0; first < CLUSTER_SLOTS;) {
+        unsigned last = first;
+
+        while (last + 1 < CLUSTER_SLOTS && s->slot_group[last + 1] == s->slot_group[first]) {
+            last++;
+        }
+        if (s->slot_group[first] != CLUSTER_NO_GROUP) {
+            if (out != NULL) {
+                sys__slot_range__init(&out[n]);
+                out[n].first = first;
+                out[n].last = last;
+                out[n].group = s->slot_group[first];
+            }
+            n++;
+        }
+        first = last + 1;
+    }
+    return n;
+}
+
+void system_codec_state(const struct cluster_state *s, struct buf *out)
+{
+    Sys__State m = SYS__STATE__INIT;
+    struct nodes_msg *nodes = mem_alloc(sizeof *nodes);
+    Sys__Group groups[CLUSTER_GROUPS_MAX];
+    Sys__Group *group_list[CLUSTER_GROUPS_MAX];
+    size_t n_runs = slot_runs(s, NULL);
+    Sys__SlotRange *runs = mem_alloc((n_runs + 1) * sizeof *runs);
+    Sys__SlotRange **run_list = mem_alloc((n_runs + 1) * sizeof *run_list);
+
+    fill_nodes(nodes, s->nodes, s->n_nodes);
+    for (size_t i = 0; i < s->n_groups; i++) {
+        sys__group__init(&groups[i]);
+        groups[i].number = s->groups[i].number;
+        groups[i].preferred_leader = s->groups[i].preferred_leader;
+        group_list[i] = &groups[i];
+    }
+    slot_runs(s, runs);
+    for (size_t i = 0; i < n_runs; i++) {
+        run_list[i] = &runs[i];
+    }
+    m.cluster_id = (char *)s->cluster_id;
+    m.slots_enabled = s->slots_enabled;
+    m.feature_level = s->feature_level;
+    m.epoch = s->epoch;
+    m.next_node = s->next_node;
+    m.n_nodes = s->n_nodes;
+    m.nodes = nodes->list;
+    m.n_groups = s->n_groups;
+    m.groups = group_list;
+    m.n_slots = n_runs;
+    m.slots = run_list;
+    pack(&m.base, out);
+    free(run_list);
+    free(runs);
+    free(nodes);
+}
+
+static bool state_from(struct cluster_state *out, const Sys__State *m)
+{
+    *out = (struct cluster_state){
+        .slots_enabled = m->slots_enabled,
+        .feature_level = m->feature_level,
+        .epoch = m->epoch,
+        .next_node = m->next_node,
+    };
+    if (!is_id(m->cluster_id) ||
+        !copy_text(out->cluster_id, sizeof out->cluster_id, m->cluster_id) ||
+        !read_nodes(out->nodes, &out->n_nodes, m->nodes, m->n_nodes) ||
+        m->n_groups > CLUSTER_GROUPS_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < m->n_groups; i++) {
+        if (i > 0 && m->groups[i]->number <= m->groups[i - 1]->number) {
+            return false;
+        }
+        out->groups[i] =
+            (struct cluster_group){m->groups[i]->number, m->groups[i]->preferred_leader};
+    }
+    out->n_groups = m->n_groups;
+    for (size_t i = 0; i < m->n_slots; i++) {
+        const Sys__SlotRange *r = m->slots[i];
+
+        if (r->first > r->last || r->last >= CLUSTER_SLOTS ||
+            cluster_state_group(out, r->group) == NULL) {
+            return false;
+        }
+        for (unsigned slot = r->first; slot <= r->last; slot++) {
+            out->slot_group[slot] = (uint16_t)r->group;
+        }
+    }
+    return true;
+}
+
+int system_codec_read_state(const void *p, size_t n, struct cluster_state *out)
+{
+    Sys__State *m = sys__state__unpack(NULL, n, p);
+    bool ok = m != NULL && state_from(out, m);
+
+    sys__state__free_unpacked(m, NULL);
+    return ok ? 0 : -1;
+}
+
+/* ---- plan, hello, command
+ * -------------------------------------------------------------------------------- */
+
+static void fill_plan(Sys__Plan *m, struct nodes_msg *nodes, const struct formation_plan *p)
+{
+    sys__plan__init(m);
+    fill_nodes(nodes, p->nodes, p->n_nodes);
+    m->cluster_id = (char *)p->cluster_id;
+    m->list_digest = p->list_digest;
+    m->slots_enabled = p->slots_enabled;
+    m->n_nodes = p->n_nodes;
+    m->nodes = nodes->list;
+}
+
+static bool plan_from(struct formation_plan *out, const Sys__Plan *m)
+{
+    *out =
+        (struct formation_plan){.list_digest = m->list_digest, .slots_enabled = m->slots_enabled};
+    return is_id(m->cluster_id) &&
+           copy_text(out->cluster_id, sizeof out->cluster_id, m->cluster_id) &&
+           read_nodes(out->nodes, &out->n_nodes, m->nodes, m->n_nodes);
+}
+
+void system_codec_plan(const struct formation_plan *p, struct buf *out)
+{
+    struct nodes_msg *nodes = mem_alloc(sizeof *nodes);
+    Sys__Plan m;
+
+    fill_plan(&m, nodes, p);
+    pack(&m.base, out);
+    free(nodes);
+}
+
+int system_codec_read_plan(const void *p, size_t n, struct formation_plan *out)
+{
+    Sys__Plan *m = sys__plan__unpack(NULL, n, p);
+    bool ok = m != NULL && plan_from(out, m);
+
+    sys__plan__free_unpacked(m, NULL);
+    return ok ? 0 : -1;
+}
+
+static void fill_command(Sys__Command *m, struct node_msg *node, const struct cluster_command *c)
+{
+    sys__command__init(m);
+    m->type = (uint32_t)c->type;
+    if (c->type == CLUSTER_CMD_UPDATE_NODE) {
+        fill_node(node, &c->node);
+        m->node = &node->node;
+    }
+    m->group = c->group;
+    m->number = c->number;
+}
+
+static bool command_from(struct cluster_command *out, const Sys__Command *m)
+{
+    *out = (struct cluster_command){.group = m->group, .number = m->number};
+    switch (m->type) {
+    case CLUSTER_CMD_UPDATE_NODE:
+        out->type = CLUSTER_CMD_UPDATE_NODE;
+        return read_node(&out->node, m->node);
+    case CLUSTER_CMD_PREFER_LEADER:
+        out->type = CLUSTER_CMD_PREFER_LEADER;
+        return true;
+    default:
+        return false;
+    }
+}
+
+void system_codec_command(const struct cluster_command *c, struct buf *out)
+{
+    struct node_msg node;
+    Sys__Command m;
+
+    fill_command(&m, &node, c);
+    pack(&m.base, out);
+}
+
+int system_codec_read_command(const void *p, size_t n, struct cluster_command *out)
+{
+    Sys__Command *m = sys__command__unpack(NULL, n, p);
+    bool ok = m != NULL && command_from(out, m);
+
+    sys__command__free_unpacked(m, NULL);
+    return ok ? 0 : -1;
+}
+
+/* ---- envelopes
+ * --------------------------------------------------------------------------------------------- */
+
+void system_codec_envelope_hello(const struct formation_hello *h, struct buf *out)
+{
+    Sys__Envelope e = SYS__ENVELOPE__INIT;
+    Sys__Hello m = SYS__HELLO__INIT;
+    struct node_msg node;
+
+    fill_node(&node, &h->node);
+    m.node = &node.node;
+    m.list_digest = h->list_digest;
+    m.slots_enabled = h->slots_enabled;
+    e.body_case = SYS__ENVELOPE__BODY_HELLO;
+    e.hello = &m;
+    pack(&e.base, out);
+}
+
+void system_codec_envelope_plan(const struct formation_plan *p, struct buf *out)
+{
+    Sys__Envelope e = SYS__ENVELOPE__INIT;
+    struct nodes_msg *nodes = mem_alloc(sizeof *nodes);
+    Sys__Plan m;
+
+    fill_plan(&m, nodes, p);
+    e.body_case = SYS__ENVELOPE__BODY_PLAN;
+    e.plan = &m;
+    pack(&e.base, out);
+    free(nodes);
+}
+
+void system_codec_envelope_propose(const struct cluster_command *c, struct buf *out)
+{
+    Sys__Envelope e = SYS__ENVELOPE__INIT;
+    struct node_msg node;
+    Sys__Command m;
+
+    fill_command(&m, &node, c);
+    e.body_case = SYS__ENVELOPE__BODY_PROPOSE;
+    e.propose = &m;
+    pack(&e.base, out);
+}
+
+static bool hello_from(struct formation_hello *out, const Sys__Hello *m)
+{
+    *out =
+        (struct formation_hello){.list_digest = m->list_digest, .slots_enabled = m->slots_enabled};
+    return read_node(&out->node, m->node);
+}
+
+static bool envelope_from(struct system_message *out, const Sys__Envelope *e)
+{
+    switch (e->body_case) {
+    case SYS__ENVELOPE__BODY_HELLO:
+        out->type = SYSTEM_MESSAGE_HELLO;
+        return hello_from(&out->hello, e->hello);
+    case SYS__ENVELOPE__BODY_PLAN:
+        out->type = SYSTEM_MESSAGE_PLAN;
+        return plan_from(&out->plan, e->plan);
+    case SYS__ENVELOPE__BODY_PROPOSE:
+        out->type = SYSTEM_MESSAGE_PROPOSE;
+        return command_from(&out->propose, e->propose);
+    default:
+        return false; /* of a newer version: nothing we could act on */
+    }
+}
+
+int system_codec_read_envelope(const void *p, size_t n, struct system_message *out)
+{
+    Sys__Envelope *e = sys__envelope__unpack(NULL, n, p);
+    bool ok = e != NULL && envelope_from(out, e);
+
+    sys__envelope__free_unpacked(e, NULL);
+    return ok ? 0 : -1;
+}

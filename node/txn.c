@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * node/txn.c - see node/txn.h.
+ *
+ * EXEC executes the queue within one command of the dispatcher: one clock value, one unit of
+ * effects, one gate for the whole reply. */
+#include "node/txn.h"
+
+#include "base/mem.h"
+#include "node/access.h"
+#include "node/command/handlers.h"
+#include "node/exec.h"
+#include "node/node.h"
+#include "node/watch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define TXN_QUEUE_MAX (1 << 20)
+
+bool txn_queues(const struct command *command)
+{
+    return command->fn != cmd_exec && command->fn != cmd_discard && command->fn != cmd_multi &&
+           command->fn != cmd_watch && command->fn != cmd_quit && command->fn != cmd_reset;
+}
+
+uint32_t txn_flags(const struct client *c)
+{
+    uint32_t flags = 0;
+
+    for (int i = 0; i < c->n_queued; i++) {
+        flags |= c->queued[i].command->flags;
+    }
+    return flags;
+}
+
+static void free_queue(struct client *c)
+{
+    for (int i = 0; i < c->n_queued; i++) {
+        free(c->queued[i].argv); /* arguments stand in the same allocation */
+    }
+    c->n_queued = 0;
+    c->queued_bytes = 0;
+}
+
+void txn_discard(struct client *c)
+{
+    free_queue(c);
+    c->flags &= ~(uint32_t)(CLIENT_MULTI | CLIENT_DIRTY_EXEC | CLIENT_DIRTY_CAS);
+    c->multi_slot = ROUTE_NO_KEYS;
+    watch_clear(c->node->watches, c);
+}
+
+void txn_release(struct client *c)
+{
+    txn_discard(c);
+    free(c->queued);
+    c->queued = NULL;
+    c->cap_queued = 0;
+}
+
+/* Argument vector and bytes in one allocation. NULL: no memory. */
+static struct arg *copy_args(const struct arg *argv, int argc, size_t *bytes)
+{
+    size_t n = (size_t)argc * sizeof *argv;
+    struct arg *out;
+    char *p;
+
+    for (int i = 0; i < argc; i++) {
+        n += argv[i].n;
+    }
+    out = mem_try_alloc(n);
+    if (out == NULL) {
+        return NULL;
+    }
+    p = (char *)(out + argc);
+    for (int i = 0; i < argc; i++) {
+        memcpy(p, argv[i].p, argv[i].n);
+        out[i] = (struct arg){p, argv[i].n};
+        p += argv[i].n;
+    }
+    *bytes = n;
+    return out;
+}
+
+/* In cluster mode a transaction stays in one slot, and is refused early where it cannot run. */
+static bool slot_is_fine(struct client *c, struct cmd *cmd)
+{
+    struct node *n = c->node;
+    struct group *g;
+    int slot;
+
+    if (!n->config.cluster_enabled || cmd->command->n_key_specs == 0) {
+        return true;
+    }
+    slot = route_slot(cmd->command, cmd->argv, cmd->argc);
+    if (slot == ROUTE_CROSS_SLOT || (slot >= 0 && c->multi_slot >= 0 && slot != c->multi_slot)) {
+        resp_error(cmd->reply, "CROSSSLOT Keys in request don't hash to the same slot");
+        return false;
+    }
+    if (slot < 0) {
+        return true;
+    }
+    g = n->groups[NODE_DATA_GROUP];
+    if (g != NULL && g->leader != 0 && g->leader != raft_host_identity(n->host)->node &&
+        ((cmd->command->flags & CMD_WRITE) || (c->flags & CLIENT_READONLY) == 0)) {
+        route_reply_redirect(n, g, (uint16_t)slot, cmd->reply);
+        return false;
+    }
+    c->multi_slot = slot;
+    return true;
+}
+
+bool txn_enqueue(struct client *c, struct cmd *cmd)
+{
+    size_t bytes = 0;
+    struct arg *argv;
+
+    if (!slot_is_fine(c, cmd)) {
+        return false;
+    }
+    argv = c->n_queued < TXN_QUEUE_MAX ? copy_args(cmd->argv, cmd->argc, &bytes) : NULL;
+    if (argv == NULL) {
+        resp_error(cmd->reply, "OOM transaction is too large");
+        return false;
+    }
+    if (c->n_queued == c->cap_queued) {
+        c->cap_queued = c->cap_queued == 0 ? 8 : c->cap_queued * 2;
+        c->queued = mem_realloc(c->queued, (size_t)c->cap_queued * sizeof *c->queued);
+    }
+    c->queued[c->n_queued++] = (struct queued){cmd->command, argv, cmd->argc};
+    c->queued_bytes += bytes;
+    resp_status(cmd->reply, "QUEUED");
+    return true;
+}
+
+enum route txn_route(struct client *c, struct cmd *cmd, uint16_t *slot)
+{
+    *slot = c->multi_slot >= 0 ? (uint16_t)c->multi_slot : 0;
+    cmd->group = c->node->groups[NODE_DATA_GROUP];
+    cmd->ks = cmd->group == NULL ? NULL : cmd->group->ks;
+    /* Nothing will be executed: EXEC answers by itself. */
+    if ((c->flags & CLIENT_MULTI) == 0 || (c->flags & (CLIENT_DIRTY_EXEC | CLIENT_DIRTY_CAS))) {
+        return ROUTE_HERE;
+    }
+    return route_exec(c, cmd, txn_flags(c), c->multi_slot);
+}
+
+void cmd_multi(struct cmd *c)
+{
+    if (c->client->flags & CLIENT_MULTI) {
+        resp_error(c->reply, "ERR MULTI calls can not be nested");
+        return;
+    }
+    c->client->flags |= CLIENT_MULTI;
+    c->client->multi_slot = ROUTE_NO_KEYS;
+    cmd_reply_ok(c);
+}
+
+void cmd_discard(struct cmd *c)
+{
+    if ((c->client->flags & CLIENT_MULTI) == 0) {
+        resp_error(c->reply, "ERR DISCARD without MULTI");
+        return;
+    }
+    txn_discard(c->client);
+    cmd_reply_ok(c);
+}
+
+void cmd_watch(struct cmd *c)
+{
+    struct node *n = c->node;
+
+    if (c->client->flags & CLIENT_MULTI) {
+        resp_error(c->reply, "ERR WATCH inside MULTI is not allowed");
+        return;
+    }
+    for (int i = 1; i < c->argc; i++) {
+        struct key k;
+
+        /* The look-up raises the gate: what is watched is what committed state shows. */
+        (void)access_peek(c, &c->argv[i], &k);
+        watch_add(n->watches, c->client, c->group, c->db, &k);
+    }
+    cmd_reply_ok(c);
+}
+
+void cmd_unwatch(struct cmd *c)
+{
+    watch_clear(c->node->watches, c->client);
+    c->client->flags &= ~(uint32_t)CLIENT_DIRTY_CAS;
+    cmd_reply_ok(c);
+}
+
+static void run_queue(struct cmd *c, struct client *client)
+{
+    resp_array(c->reply, (size_t)client->n_queued);
+    for (int i = 0; i < client->n_queued; i++) {
+        struct queued *q = &client->queued[i];
+        struct cmd sub = *c;
+
+        sub.command = q->command;
+        sub.argv = q->argv;
+        sub.argc = q->argc;
+        sub.db = client->db; /* a queued SELECT changes it */
+        sub.in_exec = true;
+        sub.wrote = false;
+        sub.effects = 0;
+        exec_call(&sub);
+        c->touched |= sub.touched;
+        c->wrote |= sub.wrote;
+        c->effects += sub.effects;
+        c->gate = MAX_OF(c->gate, sub.gate);
+    }
+}
+
+void cmd_exec(struct cmd *c)
+{
+    struct client *client = c->client;
+
+    if ((client->flags & CLIENT_MULTI) == 0) {
+        resp_error(c->reply, "ERR EXEC without MULTI");
+        return;
+    }
+    if (client->flags & CLIENT_DIRTY_EXEC) {
+        resp_error(c->reply, "EXECABORT Transaction discarded because of previous errors.");
+    } else if ((client->flags & CLIENT_DIRTY_CAS) || watch_any_expired(client, c->now_ms)) {
+        resp_null_array(c->reply);
+        /* That a watched key changed is news of a write, which must be committed. */
+        if (c->group != NULL && c->group->ks != NULL) {
+            access_all(c);
+        }
+    } else {
+        bool watching = link_is_in(&client->watched);
+
+        run_queue(c, client);
+        if (watching && c->group != NULL && c->group->ks != NULL) {
+            access_all(c);
+        }
+    }
+    txn_discard(client);
+}
