@@ -11,7 +11,7 @@
 
 #include "node/command/command.h"
 
-/* ---- look-ups -------------------------------------------------------------------------------- */
+/* ---- look-ups ------------------------------------------------------------------------------ */
 
 /* The item of @name, or NULL; fills @k for the calls below. A key past its time is missing: on the
  * leader it is deleted here (with its effect), on a replica only hidden; while applying from

@@ -128,8 +128,7 @@ struct client *client_by_id(struct node *n, uint64_t id)
     return NULL;
 }
 
-/* ---- accepting
- * ----------------------------------------------------------------------------------- */
+/* ---- accepting ----------------------------------------------------------------------------- */
 
 /* One attempt to say why, then the connection is gone. */
 static void refuse_connection(struct node *n, int fd, const char *error)
@@ -239,8 +238,7 @@ void clients_close_all(struct node *n)
     }
 }
 
-/* ---- reading
- * ---------------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------- */
 
 static bool may_process(const struct client *c)
 {
@@ -363,8 +361,7 @@ static void on_readable(struct ev_loop *loop, struct ev_io *w, int events)
     client_process_input(c);
 }
 
-/* ---- writing
- * ------------------------------------------------------------------------------------------ */
+/* ---- writing ------------------------------------------------------------------------------- */
 
 void client_output_changed(struct client *c) { gate_plain(c); }
 
@@ -507,8 +504,7 @@ void clients_flush(struct node *n)
     }
 }
 
-/* ---- blocking
- * --------------------------------------------------------------------------------------------- */
+/* ---- blocking ------------------------------------------------------------------------------ */
 
 void client_block(struct client *c, bool (*fn)(struct client *, bool, bool), int64_t deadline_us)
 {
@@ -528,6 +524,21 @@ static void unblock(struct client *c)
     client_resume(c);
 }
 
+bool client_unblock(struct client *c, bool with_error)
+{
+    if ((c->flags & CLIENT_BLOCKED) == 0) {
+        return false;
+    }
+    if (with_error) {
+        (void)c->block_fn(c, false, true);
+        resp_error(&c->reply, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
+    } else if (!c->block_fn(c, true, false)) {
+        return false;
+    }
+    unblock(c);
+    return true;
+}
+
 void clients_check_blocked(struct node *n)
 {
     struct link *l = n->clients.blocked.next;
@@ -543,9 +554,7 @@ void clients_check_blocked(struct node *n)
     }
 }
 
-/* ---- upkeep
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- upkeep -------------------------------------------------------------------------------- */
 
 static void expire_parked(struct link *head, int64_t now_us)
 {

@@ -178,6 +178,10 @@ void client_block(struct client *c, bool (*fn)(struct client *, bool, bool), int
 /* Ask every blocked client again; cheap when there are none. */
 void clients_check_blocked(struct node *n);
 
+/* CLIENT UNBLOCK: end a blocking command as by its timeout, or with an error. False: not blocked.
+ */
+bool client_unblock(struct client *c, bool with_error);
+
 struct client *client_by_id(struct node *n, uint64_t id);
 /* One line of CLIENT LIST / INFO. */
 void client_describe(const struct client *c, struct buf *out);

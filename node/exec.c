@@ -228,8 +228,7 @@ enum exec_result exec_request(struct client *c, const struct arg *argv, int argc
     return EXEC_DONE;
 }
 
-/* ---- from the log
- * -------------------------------------------------------------------------------- */
+/* ---- from the log -------------------------------------------------------------------------- */
 
 int exec_apply(struct group *g, const void *p, size_t size)
 {
@@ -261,8 +260,7 @@ int exec_apply(struct group *g, const void *p, size_t size)
     return rc;
 }
 
-/* ---- the node's own work
- * ---------------------------------------------------------------------------- */
+/* ---- the node's own work ------------------------------------------------------------------- */
 
 bool exec_expire(struct group *g, int64_t budget_us)
 {

@@ -93,7 +93,7 @@ static uint64_t self_number(const struct group *g)
 
 static bool is_leader(const struct group *g) { return g->role == RAFT_ROLE_LEADER; }
 
-/* ---- batches --------------------------------------------------------------------------------- */
+/* ---- batches ------------------------------------------------------------------------------- */
 
 void group_log_effect(struct group *g, uint32_t db, const struct arg *argv, size_t argc)
 {
@@ -177,7 +177,7 @@ static void commit_batches(struct group *g, uint64_t number)
     }
 }
 
-/* ---- parking --------------------------------------------------------------------------------- */
+/* ---- parking ------------------------------------------------------------------------------- */
 
 void group_park(struct group *g) { g->parking++; }
 
@@ -209,7 +209,7 @@ void group_wake_parked(struct group *g)
     }
 }
 
-/* ---- loading --------------------------------------------------------------------------------- */
+/* ---- loading ------------------------------------------------------------------------------- */
 
 /* Throw the state away and load the snapshot at @pos, then what the log has behind it. */
 static void start_loading(struct group *g, struct raft_pos pos)
@@ -299,7 +299,7 @@ static bool load_some(struct group *g, int64_t budget_us)
     return rc != 0;
 }
 
-/* ---- leadership ------------------------------------------------------------------------------ */
+/* ---- leadership ---------------------------------------------------------------------------- */
 
 /* Some batches are known to be gone: the state in memory is ahead of the log. */
 static void rebuild(struct group *g)
@@ -384,6 +384,7 @@ static void on_role(struct group *g, const struct raft_event *e)
         g->serve_from = MAX_OF(g->serve_from, e->noop_index);
     }
     if (g->leader != 0) {
+        g->last_leader = g->leader;
         g->leaderless_since_us = 0;
     } else if (g->leaderless_since_us == 0) {
         g->leaderless_since_us = g->node->now_us;

@@ -48,9 +48,10 @@ struct group {
     /* Raft's view, from events. */
     enum raft_role role;
     uint64_t term;
-    uint64_t leader;     /* node number; 0: none known */
-    uint64_t serve_from; /* leader: index that must be applied before the first command */
-    uint64_t applied;    /* index */
+    uint64_t leader;      /* node number; 0: none known */
+    uint64_t last_leader; /* the last one known: what views show during an election */
+    uint64_t serve_from;  /* leader: index that must be applied before the first command */
+    uint64_t applied;     /* index */
     uint64_t applied_term;
     uint64_t feed_epoch;
 

@@ -131,8 +131,7 @@ static void on_events(void *arg, void **messages, size_t count)
     }
 }
 
-/* ---- cron
- * ---------------------------------------------------------------------------------------- */
+/* ---- cron ---------------------------------------------------------------------------------- */
 
 static void on_cron(struct ev_loop *loop, struct ev_timer *w, int events)
 {
@@ -187,8 +186,7 @@ static void on_signal(struct ev_loop *loop, struct ev_signal *w, int events)
     node_shutdown(n);
 }
 
-/* ---- shutting down
- * --------------------------------------------------------------------------------- */
+/* ---- shutting down ------------------------------------------------------------------------- */
 
 static bool has_other_voters(const struct node *n, struct group *g)
 {
@@ -244,8 +242,7 @@ bool node_shutdown_advance(struct node *n)
     return true;
 }
 
-/* ---- birth and death
- * --------------------------------------------------------------------------------- */
+/* ---- birth and death ----------------------------------------------------------------------- */
 
 void node_self_addr(const struct config *c, struct net_addr *out)
 {

@@ -89,8 +89,7 @@ static void connect_list(struct node *n)
     raft_host_set_peers(n->host, peers, n_peers);
 }
 
-/* ---- forming
- * ------------------------------------------------------------------------------------- */
+/* ---- forming ------------------------------------------------------------------------------- */
 
 static int genesis_state(const struct node *n, struct cluster_state *out)
 {
@@ -277,8 +276,7 @@ static void on_plan(struct node *n, const struct formation_plan *plan)
     adopt(n, plan);
 }
 
-/* ---- commands of the system group
- * ------------------------------------------------------------------ */
+/* ---- commands of the system group ---------------------------------------------------------- */
 
 static void propose(struct node *n, const struct cluster_command *command)
 {
@@ -368,8 +366,33 @@ void system_encode(const struct node *n, struct buf *out)
     system_codec_state(&n->system->state, out);
 }
 
-/* ---- events
- * ------------------------------------------------------------------------------------------ */
+bool system_ask_leadership(struct node *n, struct group *g)
+{
+    const struct cluster_node *leader = cluster_state_node(&n->system->state, g->leader);
+    uint64_t self = raft_host_identity(n->host)->node;
+    struct buf m;
+
+    if (leader == NULL || leader->number == self) {
+        return false;
+    }
+    buf_init(&m);
+    system_codec_envelope_transfer(g->number, self, &m);
+    send_envelope(n, &leader->peer, &m);
+    buf_release(&m);
+    return true;
+}
+
+static void on_transfer(struct node *n, uint32_t number, uint64_t to)
+{
+    struct group *g = number < NODE_GROUPS_MAX ? n->groups[number] : NULL;
+
+    if (g == NULL || !group_transfer(g, to)) {
+        log_notice("group %u: node %llu asks for leadership, which is not to be had now", number,
+                   (unsigned long long)to);
+    }
+}
+
+/* ---- events -------------------------------------------------------------------------------- */
 
 static void on_message(struct node *n, const struct raft_event *e)
 {
@@ -391,6 +414,11 @@ static void on_message(struct node *n, const struct raft_event *e)
     case SYSTEM_MESSAGE_PROPOSE:
         if (strcmp(e->peer.identity.cluster_id, n->system->state.cluster_id) == 0) {
             propose(n, &m->propose);
+        }
+        break;
+    case SYSTEM_MESSAGE_TRANSFER:
+        if (strcmp(e->peer.identity.cluster_id, n->system->state.cluster_id) == 0) {
+            on_transfer(n, m->transfer_group, m->transfer_to);
         }
         break;
     }
@@ -446,8 +474,7 @@ void system_cron(struct node *n)
     }
 }
 
-/* ---- start
- * -------------------------------------------------------------------------------------------- */
+/* ---- start --------------------------------------------------------------------------------- */
 
 /* The configured list, or this node alone. */
 static size_t read_list(const struct node *n, const struct net_addr *self, struct net_addr *list)

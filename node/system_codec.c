@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- plain structs to messages: the messages borrow from the structs
- * ----------------------------- */
+/* ---- plain structs to messages: the messages borrow from the structs ----------------------- */
 
 struct node_msg {
     Sys__Node node;
@@ -59,8 +58,7 @@ static void pack(const ProtobufCMessage *m, struct buf *out)
     buf_fill(out, protobuf_c_message_pack(m, (uint8_t *)buf_tail(out)));
 }
 
-/* ---- messages to plain structs
- * ---------------------------------------------------------------------- */
+/* ---- messages to plain structs ------------------------------------------------------------- */
 
 static bool copy_text(char *out, size_t size, const char *s)
 {
@@ -108,8 +106,7 @@ static bool read_nodes(struct cluster_node *out, size_t *n_out, Sys__Node *const
     return true;
 }
 
-/* ---- state
- * -------------------------------------------------------------------------------------------- */
+/* ---- state --------------------------------------------------------------------------------- */
 
 /* Runs of slots that belong to one group. Returns how many; @out may be NULL to count. */
 static size_t slot_runs(const struct cluster_state *s, Sys__SlotRange *out)
@@ -219,8 +216,7 @@ int system_codec_read_state(const void *p, size_t n, struct cluster_state *out)
     return ok ? 0 : -1;
 }
 
-/* ---- plan, hello, command
- * -------------------------------------------------------------------------------- */
+/* ---- plan, hello, command ------------------------------------------------------------------ */
 
 static void fill_plan(Sys__Plan *m, struct nodes_msg *nodes, const struct formation_plan *p)
 {
@@ -306,8 +302,7 @@ int system_codec_read_command(const void *p, size_t n, struct cluster_command *o
     return ok ? 0 : -1;
 }
 
-/* ---- envelopes
- * --------------------------------------------------------------------------------------------- */
+/* ---- envelopes ----------------------------------------------------------------------------- */
 
 void system_codec_envelope_hello(const struct formation_hello *h, struct buf *out)
 {
@@ -349,6 +344,18 @@ void system_codec_envelope_propose(const struct cluster_command *c, struct buf *
     pack(&e.base, out);
 }
 
+void system_codec_envelope_transfer(uint32_t group, uint64_t to, struct buf *out)
+{
+    Sys__Envelope e = SYS__ENVELOPE__INIT;
+    Sys__Transfer m = SYS__TRANSFER__INIT;
+
+    m.group = group;
+    m.to = to;
+    e.body_case = SYS__ENVELOPE__BODY_TRANSFER;
+    e.transfer = &m;
+    pack(&e.base, out);
+}
+
 static bool hello_from(struct formation_hello *out, const Sys__Hello *m)
 {
     *out =
@@ -368,6 +375,11 @@ static bool envelope_from(struct system_message *out, const Sys__Envelope *e)
     case SYS__ENVELOPE__BODY_PROPOSE:
         out->type = SYSTEM_MESSAGE_PROPOSE;
         return command_from(&out->propose, e->propose);
+    case SYS__ENVELOPE__BODY_TRANSFER:
+        out->type = SYSTEM_MESSAGE_TRANSFER;
+        out->transfer_group = e->transfer->group;
+        out->transfer_to = e->transfer->to;
+        return true;
     default:
         return false; /* of a newer version: nothing we could act on */
     }

@@ -19,16 +19,20 @@ enum system_message_type {
     SYSTEM_MESSAGE_HELLO,
     SYSTEM_MESSAGE_PLAN,
     SYSTEM_MESSAGE_PROPOSE,
+    SYSTEM_MESSAGE_TRANSFER,
 };
 struct system_message {
     enum system_message_type type;
     struct formation_hello hello;
     struct formation_plan plan;
     struct cluster_command propose;
+    uint32_t transfer_group;
+    uint64_t transfer_to;
 };
 void system_codec_envelope_hello(const struct formation_hello *h, struct buf *out);
 void system_codec_envelope_plan(const struct formation_plan *p, struct buf *out);
 void system_codec_envelope_propose(const struct cluster_command *c, struct buf *out);
+void system_codec_envelope_transfer(uint32_t group, uint64_t to, struct buf *out);
 MUST_CHECK int system_codec_read_envelope(const void *p, size_t n, struct system_message *out);
 
 #endif
