@@ -44,6 +44,20 @@ static void put64(unsigned char *p, uint64_t v)
     memcpy(p, &v, sizeof v);
 }
 
+static void put16(unsigned char *p, uint16_t v)
+{
+    v = htole16(v);
+    memcpy(p, &v, sizeof v);
+}
+
+static uint16_t get16(const unsigned char *p)
+{
+    uint16_t v;
+
+    memcpy(&v, p, sizeof v);
+    return le16toh(v);
+}
+
 static uint32_t get32(const unsigned char *p)
 {
     uint32_t v;
@@ -172,8 +186,8 @@ enum {
     R_BYTES = 4,
     R_GROUP = 8,
     R_TYPE = 12,
-    R_ENTRY_TYPE = 13,
-    R_FLAGS = 14,
+    R_DETAIL = 13,
+    R_HEAD_CRC = 14,
     R_DURABLE = 16,
     R_OFFSET = 24,
     R_BODY = WAL_RECORD_HEAD_BYTES,
@@ -250,6 +264,13 @@ uint32_t wal_format_record_bytes(enum wal_record_type type, uint32_t data_bytes)
     return WAL_RECORD_HEAD_BYTES + 8u * shapes[type].words + data_bytes;
 }
 
+static uint16_t head_crc(const unsigned char *p, uint32_t seed)
+{
+    uint32_t crc = crc32c(seed, p + R_BYTES, R_HEAD_CRC - R_BYTES);
+
+    return (uint16_t)crc32c(crc, p + R_DURABLE, WAL_RECORD_HEAD_BYTES - R_DURABLE);
+}
+
 size_t wal_format_put(unsigned char *out, uint32_t seed, struct wal_record *r)
 {
     uint64_t *w[8];
@@ -264,11 +285,10 @@ size_t wal_format_put(unsigned char *out, uint32_t seed, struct wal_record *r)
     put32(out + R_BYTES, r->bytes);
     put32(out + R_GROUP, r->group);
     out[R_TYPE] = r->type;
-    out[R_ENTRY_TYPE] = r->entry_type;
-    out[R_FLAGS] = (unsigned char)(r->flags & 0xff);
-    out[R_FLAGS + 1] = (unsigned char)(r->flags >> 8);
+    out[R_DETAIL] = r->detail;
     put64(out + R_DURABLE, r->durable);
     put64(out + R_OFFSET, r->offset);
+    put16(out + R_HEAD_CRC, head_crc(out, seed));
     for (size_t i = 0; i < words; i++) {
         put64(out + R_BODY + 8 * i, *w[i]);
     }
@@ -288,7 +308,7 @@ static enum wal_get invalid(const char **why, const char *what)
     return WAL_GET_INVALID;
 }
 
-enum wal_get wal_format_peek(const unsigned char *p, size_t n, uint64_t offset,
+enum wal_get wal_format_peek(const unsigned char *p, size_t n, uint64_t offset, uint32_t seed,
                              struct wal_record *r, const char **why)
 {
     const struct body_shape *shape;
@@ -313,6 +333,9 @@ enum wal_get wal_format_peek(const unsigned char *p, size_t n, uint64_t offset,
     if (get64(p + R_OFFSET) != offset) {
         return invalid(why, "belongs to another offset");
     }
+    if (get16(p + R_HEAD_CRC) != head_crc(p, seed)) {
+        return invalid(why, "checksum of the header does not match");
+    }
     shape = shape_of(p[R_TYPE]);
     if (shape == NULL) {
         return invalid(why, "unknown type");
@@ -323,8 +346,7 @@ enum wal_get wal_format_peek(const unsigned char *p, size_t n, uint64_t offset,
     }
     r->group = get32(p + R_GROUP);
     r->type = p[R_TYPE];
-    r->entry_type = p[R_ENTRY_TYPE];
-    r->flags = (uint16_t)(p[R_FLAGS] | p[R_FLAGS + 1] << 8);
+    r->detail = p[R_DETAIL];
     r->durable = get64(p + R_DURABLE);
     r->offset = offset;
     if (n < R_BODY + 8u * shape->words) {
@@ -373,7 +395,7 @@ static bool members_valid(const unsigned char *p, size_t n)
 enum wal_get wal_format_get(const unsigned char *p, size_t n, uint64_t offset, uint32_t seed,
                             struct wal_record *r, const char **why)
 {
-    enum wal_get got = wal_format_peek(p, n, offset, r, why);
+    enum wal_get got = wal_format_peek(p, n, offset, seed, r, why);
     size_t padded;
 
     if (got != WAL_GET_RECORD) {
@@ -384,10 +406,12 @@ enum wal_get wal_format_get(const unsigned char *p, size_t n, uint64_t offset, u
         return WAL_GET_SHORT;
     }
     if (get32(p + R_CRC) != crc32c(seed, p + R_BYTES, r->bytes - R_BYTES)) {
-        return invalid(why, "checksum mismatch");
+        return invalid(why, "checksum does not match");
     }
-    if (!all_zero(p + r->bytes, padded - r->bytes)) {
-        return invalid(why, "padding is not zero");
+    for (size_t i = r->bytes; i < padded; i++) {
+        if (p[i] != WAL_PAD_BYTE) {
+            return invalid(why, "damaged padding");
+        }
     }
     r->data = p + (r->bytes - r->data_bytes);
     if (r->type != WAL_RECORD_ENTRY && shapes[r->type].data &&
@@ -534,10 +558,10 @@ static bool looks_unwritten(const struct wal_reader *r)
     struct wal_record rec;
     size_t begin = r->at;
     size_t end = begin + WAL_RECORD_HEAD_BYTES; /* all that is sure, when the header is nonsense */
-    enum wal_get got = wal_format_peek(r->p + begin, r->n - begin, begin, &rec, NULL);
+    enum wal_get got = wal_format_peek(r->p + begin, r->n - begin, begin, r->seed, &rec, NULL);
 
-    if (got == WAL_GET_RECORD && rec.bytes <= r->n - begin) {
-        end = begin + rec.bytes;
+    if (got == WAL_GET_RECORD) {
+        end = begin + (size_t)WAL_RECORD_PADDED(rec.bytes);
     }
     end = MIN_OF(end, r->n);
     /* Written up to somewhere in the middle, and nothing behind. */

@@ -13,11 +13,12 @@
  * All integers are little-endian. A record begins at a multiple of 8 and is never split:
  *
  *     0   u32 crc       CRC32C of salt and number of the segment, then of bytes 4..bytes-1
- *     4   u32 bytes     header and body, without the zero bytes that pad it to a multiple of 8
+ *     4   u32 bytes     header and body; behind them 1 to 8 bytes WAL_PAD_BYTE, to a multiple of 8
  *     8   u32 group
  *     12  u8  type      enum wal_record_type
- *     13  u8  entry_type
- *     14  u16 flags
+ *     13  u8  detail    ENTRY: enum raft_entry_type; BASELINE: WAL_BASELINE_*
+ *     14  u16 head_crc  low half of the same CRC32C of bytes 4..13 and 16..31: the length is
+ *                       worth believing
  *     16  u64 durable   all bytes of this segment below this offset were durable when this record
  *                       was written (earlier segments are durable as a whole)
  *     24  u64 offset    of this record in its file
@@ -38,7 +39,8 @@
  * Torn tail or damage? A write that was cut short by a crash leaves, in sectors that never got
  * there, the zeros of the preallocation. An unreadable record is therefore a torn tail only when
  * it is in the last segment, when no record after it says that its place was durable, and when a
- * sector of it (or its end, with nothing behind it) reads as zeros. Valid records may follow it:
+ * sector of it (or its end, with nothing behind it) reads as zeros, which the pad bytes make a
+ * sure sign: no record ends in zeros. Valid records may follow it:
  * a disk may keep the later sectors of one unsynced write and lose earlier ones. Everything else
  * is damage.
  *
@@ -60,8 +62,9 @@
 #define WAL_FORMAT_MEMBERS_MAX 64u
 #define WAL_SECTOR_BYTES 512u
 
-/* Bytes that a record of @bytes takes in the file. */
-#define WAL_RECORD_PADDED(bytes) (((uint64_t)(bytes) + 7u) & ~(uint64_t)7u)
+/* Bytes that a record of @bytes takes in the file, and what fills the last 1 to 8 of them. */
+#define WAL_RECORD_PADDED(bytes) (((uint64_t)(bytes) + 8u) & ~(uint64_t)7u)
+#define WAL_PAD_BYTE 0x5au
 
 enum wal_record_type {
     WAL_RECORD_ENTRY = 1,
@@ -73,7 +76,7 @@ enum wal_record_type {
 };
 const char *wal_record_type_name(unsigned type); /* "entry", ...; "unknown" */
 
-/* wal_record.flags of a baseline: the group had lost records and was not repaired yet. */
+/* wal_record.detail of a baseline: the group had lost records and was not repaired yet. */
 #define WAL_BASELINE_DAMAGED 1u
 
 /* wal_segment_header.flags: rewritten from what could be read of a damaged segment. */
@@ -115,9 +118,8 @@ void wal_format_name(char out[WAL_FORMAT_NAME_BYTES], uint64_t number);
 /* A record, decoded. Which fields count depends on the type; the others are zero. */
 struct wal_record {
     uint32_t group;
-    uint8_t type;       /* enum wal_record_type */
-    uint8_t entry_type; /* ENTRY: enum raft_entry_type */
-    uint16_t flags;
+    uint8_t type;   /* enum wal_record_type */
+    uint8_t detail; /* ENTRY: enum raft_entry_type; BASELINE: WAL_BASELINE_* */
     uint64_t durable;
     uint64_t offset;
     uint64_t term, index; /* ENTRY: its position; INSTALL, COMPACT, BASELINE: the snapshot's */
@@ -148,9 +150,9 @@ enum wal_get {
  * need not be there. The checksum is verified. @why may be NULL. */
 enum wal_get wal_format_get(const unsigned char *p, size_t n, uint64_t offset, uint32_t seed,
                             struct wal_record *r, const char **why);
-/* The same without looking at more than the header and the fixed part of the body, and without
- * the checksum: to step over records. .data is not set. */
-enum wal_get wal_format_peek(const unsigned char *p, size_t n, uint64_t offset,
+/* The same without looking at more than the header, whose checksum is verified, and the fixed part
+ * of the body: to step over records. .data is not set. */
+enum wal_get wal_format_peek(const unsigned char *p, size_t n, uint64_t offset, uint32_t seed,
                              struct wal_record *r, const char **why);
 
 /* Checksum of a record whose @fixed_bytes (header and fixed part of the body) and data lie apart.

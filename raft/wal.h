@@ -40,6 +40,7 @@ struct wal_io {
     ssize_t (*pread)(void *ctx, int fd, void *p, size_t n, off_t at);
     int (*fdatasync)(void *ctx, int fd);
     int (*fallocate)(void *ctx, int fd, int mode, off_t at, off_t n);
+    int (*sync_dir)(void *ctx, const char *dir); /* NULL: file_sync_dir() */
     void *ctx;
 };
 

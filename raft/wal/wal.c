@@ -9,6 +9,7 @@
  * A batch is never split over segments, so that one which fails for lack of room leaves nothing
  * behind: its bytes are zeroed again, and until that works nothing else is written. */
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "raft/wal/wal_int.h"
@@ -58,11 +59,18 @@ static int sys_fallocate(void *ctx, int fd, int mode, off_t at, off_t n)
     return fallocate(fd, mode, at, n);
 }
 
+static int sys_sync_dir(void *ctx, const char *dir)
+{
+    (void)ctx;
+    return file_sync_dir(dir);
+}
+
 static const struct wal_io system_io = {
     .pwritev = sys_pwritev,
     .pread = sys_pread,
     .fdatasync = sys_fdatasync,
     .fallocate = sys_fallocate,
+    .sync_dir = sys_sync_dir,
 };
 
 /* ---- groups ------------------------------------------------------------------------------ */
@@ -123,6 +131,9 @@ static struct wal *wal_new(const struct wal_config *config)
     w->segment_bytes = config->segment_bytes;
     w->ballast_bytes = config->ballast_bytes;
     w->io = config->io != NULL ? *config->io : system_io;
+    if (w->io.sync_dir == NULL) {
+        w->io.sync_dir = sys_sync_dir;
+    }
     w->zeros = mem_zalloc(WAL_ZERO_AHEAD_BYTES);
     w->read_buffer = mem_alloc(WAL_READ_BUFFER_BYTES);
     return w;
@@ -426,7 +437,7 @@ static void lay_out_one(struct wal *w, const struct wal_write *writes, size_t k)
         const struct raft_entry *e = x->entries[i];
         struct wal_record r = {.group = x->group,
                                .type = WAL_RECORD_ENTRY,
-                               .entry_type = e->type,
+                               .detail = e->type,
                                .term = e->pos.term,
                                .index = e->pos.index,
                                .data = e->data,

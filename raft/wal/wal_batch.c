@@ -60,7 +60,7 @@ void wal_batch_add(struct wal_batch *b, struct wal_record *r, bool copy)
     r->durable = b->durable;
     fixed = wal_format_put(head, b->seed, r);
     if (b->pad > 0) {
-        memset(take_head(b, b->pad), 0, b->pad);
+        memset(take_head(b, b->pad), WAL_PAD_BYTE, b->pad);
     }
     memcpy(take_head(b, fixed), head, fixed);
     if (r->data_bytes > 0 && copy) {
@@ -77,7 +77,7 @@ void wal_batch_add(struct wal_batch *b, struct wal_record *r, bool copy)
 void wal_batch_end(struct wal_batch *b)
 {
     if (b->pad > 0) {
-        memset(take_head(b, b->pad), 0, b->pad);
+        memset(take_head(b, b->pad), WAL_PAD_BYTE, b->pad);
         b->pad = 0;
     }
 }

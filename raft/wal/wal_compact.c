@@ -6,7 +6,6 @@
  * other state is in the baselines of the later ones. Segments go from the front only, oldest
  * first and each name durably before the next, so that the rest stays without a gap. */
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "raft/wal/wal_int.h"
 
@@ -78,7 +77,7 @@ static int remove_first(struct wal *w)
     if (unlink(path) != 0 && errno != ENOENT) {
         return wal_fail(w, "removing a segment");
     }
-    if (file_sync_dir(w->dir) != 0) {
+    if (w->io.sync_dir(w->io.ctx, w->dir) != 0) {
         return wal_fail(w, "syncing the folder");
     }
     if (s->fd >= 0) {

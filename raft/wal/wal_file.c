@@ -5,7 +5,6 @@
  * A segment gets its name only after its header and baselines are durable, so a file with the
  * name of a segment and without a good header was damaged, not cut short by a crash. */
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
@@ -198,7 +197,7 @@ static void add_baselines(struct wal *w, uint32_t seed)
         struct wal_record r = {
             .group = g->group,
             .type = WAL_RECORD_BASELINE,
-            .flags = g->damaged ? WAL_BASELINE_DAMAGED : 0,
+            .detail = g->damaged ? WAL_BASELINE_DAMAGED : 0,
             .hard_term = g->hard.term,
             .vote = g->hard.vote,
             .commit = g->hard.commit,
@@ -297,7 +296,7 @@ int wal_segment_create(struct wal *w, uint64_t number, uint64_t prev_end, uint64
         unlink(temp);
         return rc;
     }
-    if (file_sync_dir(w->dir) != 0) {
+    if (w->io.sync_dir(w->io.ctx, w->dir) != 0) {
         close(s.fd);
         return wal_fail(w, "syncing the folder");
     }

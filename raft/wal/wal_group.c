@@ -30,6 +30,7 @@ void wal_group_free(struct wal_group_state *g)
     if (g == NULL) {
         return;
     }
+    wal_group_free(g->kept);
     drop_configs_from(g, 0);
     free(g->configs);
     free(g->runs);
@@ -154,10 +155,64 @@ void wal_group_install(struct wal_group_state *g, struct raft_pos pos,
     g->n_points = 0;
     g->new_point = true;
     drop_configs_from(g, 0);
+    wal_group_free(g->kept);
+    g->kept = NULL;
     g->snapshot = pos;
     g->members = *members;
     g->last = pos;
     g->first = pos.index + 1;
+}
+
+/* Exchange the logs of two states; all else stays. */
+static void swap_logs(struct wal_group_state *a, struct wal_group_state *b)
+{
+    struct wal_group_state t = *a;
+
+    a->first = b->first;
+    a->last = b->last;
+    a->runs = b->runs;
+    a->n_runs = b->n_runs;
+    a->cap_runs = b->cap_runs;
+    a->points = b->points;
+    a->n_points = b->n_points;
+    a->cap_points = b->cap_points;
+    a->configs = b->configs;
+    a->n_configs = b->n_configs;
+    a->cap_configs = b->cap_configs;
+    b->first = t.first;
+    b->last = t.last;
+    b->runs = t.runs;
+    b->n_runs = t.n_runs;
+    b->cap_runs = t.cap_runs;
+    b->points = t.points;
+    b->n_points = t.n_points;
+    b->cap_points = t.cap_points;
+    b->configs = t.configs;
+    b->n_configs = t.n_configs;
+    b->cap_configs = t.cap_configs;
+    a->new_point = b->new_point = true;
+}
+
+void wal_group_detach(struct wal_group_state *g, struct raft_pos last)
+{
+    if (g->kept == NULL) {
+        g->kept = wal_group_new(g->group);
+        swap_logs(g, g->kept);
+    }
+    g->n_runs = 0;
+    g->n_points = 0;
+    drop_configs_from(g, 0);
+    g->last = last;
+    g->first = last.index + 1;
+    g->new_point = true;
+}
+
+void wal_group_reattach(struct wal_group_state *g)
+{
+    assert(g->kept != NULL);
+    swap_logs(g, g->kept);
+    wal_group_free(g->kept);
+    g->kept = NULL;
 }
 
 const struct wal_point *wal_group_find(const struct wal_group_state *g, uint64_t index)

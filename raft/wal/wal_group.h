@@ -38,10 +38,10 @@ struct wal_group_state {
 
     /* Recovery only. */
     bool in_question;   /* records were lost that may have been this group's */
-    bool broken;        /* records were lost that were this group's */
     uint64_t term_seen; /* highest term in any readable record: the hard state's at least */
     struct raft_entry **configs;
     size_t n_configs, cap_configs;
+    struct wal_group_state *kept; /* its log is this one's up to the first gap; NULL: no gap */
 };
 
 struct wal_group_state *wal_group_new(uint32_t group);
@@ -60,6 +60,10 @@ void wal_group_trim(struct wal_group_state *g, uint64_t keep_from);
 /* The log is empty, behind a snapshot at @pos. */
 void wal_group_install(struct wal_group_state *g, struct raft_pos pos,
                        const struct raft_members *members);
+/* Entries were lost: the log goes on behind @last, and what was before the gap is kept aside. */
+void wal_group_detach(struct wal_group_state *g, struct raft_pos last);
+/* Give up what is behind the gap. There is one. */
+void wal_group_reattach(struct wal_group_state *g);
 /* The point at or before the entry @index, in first..last.index; NULL when there is none. */
 const struct wal_point *wal_group_find(const struct wal_group_state *g, uint64_t index);
 

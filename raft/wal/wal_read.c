@@ -70,7 +70,7 @@ static int load_entry(struct cursor *c, const struct wal_record *r, const unsign
                       size_t have, struct raft_entry **out)
 {
     size_t fixed = r->bytes - r->data_bytes;
-    struct raft_entry *e = raft_entry_new(r->entry_type, r->data_bytes);
+    struct raft_entry *e = raft_entry_new(r->detail, r->data_bytes);
     size_t in_memory = MIN_OF(have - fixed, (size_t)r->data_bytes);
     size_t got = 0;
 
@@ -111,7 +111,7 @@ static int next_entry(struct cursor *c, uint32_t group, uint64_t want, uint64_t 
         if (rc != WAL_OK) {
             return rc;
         }
-        if (wal_format_peek(p, have, c->at, &r, &why) != WAL_GET_RECORD ||
+        if (wal_format_peek(p, have, c->at, c->seg->seed, &r, &why) != WAL_GET_RECORD ||
             c->at + r.bytes > c->seg->used) {
             return damaged(c, why);
         }

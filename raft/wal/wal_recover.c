@@ -11,10 +11,11 @@
  *
  * How a group is known to be whole although records around it are lost: every entry names the
  * term of the one before it, every segment begins with each group's last position, and equal
- * positions mean equal logs up to there. An entry that does not continue its group's log is
- * dropped and the group is broken from there on, until a baseline or a REPAIRED record agrees
- * with what was read. Where a loss may have hit a group and no such evidence comes later, the
- * group is damaged as well: its newest vote may have been among the lost. */
+ * positions mean equal logs up to there. Where an entry or a baseline does not continue a group's
+ * log, there is a gap. What is before it is kept aside, and reading goes on behind it. In the end,
+ * if a snapshot covers the gap, nothing is missing; if not, the log ends at the gap and the group
+ * is damaged. A group whose hard state may have been among the lost records, because no baseline
+ * comes after them, is damaged as well: its newest vote is not known. */
 #include "raft/wal/wal_recover.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -264,13 +265,15 @@ static int take_entry(struct wal_group_state *g, const struct wal_record *r, uin
     struct raft_pos pos = {.term = r->term, .index = r->index};
 
     see_term(g, r->term);
-    if (r->index == 0 || r->index > g->last.index + 1 ||
+    if (r->index == 0) {
+        return WAL_OK; /* no writer of ours makes such a thing */
+    }
+    if (r->index > g->last.index + 1 ||
         (knows_before(g, r->index) && wal_group_term_at(g, r->index - 1) != r->prev_term)) {
-        g->broken = true;
-        return WAL_OK;
+        wal_group_detach(g, (struct raft_pos){.term = r->prev_term, .index = r->index - 1});
     }
     wal_group_append(g, pos, segment, r->offset);
-    return r->entry_type == RAFT_ENTRY_CONFIG ? keep_config(g, r) : WAL_OK;
+    return r->detail == RAFT_ENTRY_CONFIG ? keep_config(g, r) : WAL_OK;
 }
 
 static void take_compact(struct wal_group_state *g, const struct wal_record *r,
@@ -280,7 +283,7 @@ static void take_compact(struct wal_group_state *g, const struct wal_record *r,
 
     see_term(g, r->term);
     if (pos.index > g->last.index) {
-        g->broken = true; /* entries of it were lost, though the snapshot has what they did */
+        /* Entries were lost, but the snapshot has what they did. */
         wal_group_install(g, pos, members);
         return;
     }
@@ -300,31 +303,26 @@ static void take_baseline(struct wal_group_state *g, const struct wal_record *r,
 
     take_hard(g, r);
     see_term(g, MAX_OF(snapshot.term, last.term));
+    g->in_question = false;
+    g->damaged = (r->detail & WAL_BASELINE_DAMAGED) != 0;
     if (oldest) {
         wal_group_install(g, snapshot, members);
         g->last = last;
         g->first = last.index + 1;
-    } else if (pos_equal(last, snapshot)) {
-        if (!pos_equal(g->last, last) || !pos_equal(g->snapshot, snapshot)) {
-            wal_group_install(g, snapshot, members);
-        }
-    } else {
-        wal_group_cut(g, last.index + 1);
-        if (snapshot.index > g->last.index) {
+        return;
+    }
+    if (!pos_equal(g->last, last)) {
+        if (g->kept != NULL && pos_equal(g->kept->last, last)) {
+            wal_group_reattach(g); /* so decided an earlier recovery */
+        } else if (pos_equal(snapshot, last)) {
             wal_group_install(g, snapshot, members);
         } else {
-            g->snapshot = snapshot;
-            g->members = *members;
-            wal_group_trim(g, r->keep_from);
+            wal_group_detach(g, last);
         }
     }
-    if (pos_equal(g->last, last)) {
-        g->broken = false;
-        g->in_question = false;
-        g->damaged = (r->flags & WAL_BASELINE_DAMAGED) != 0;
-    } else {
-        g->broken = true;
-    }
+    g->snapshot = snapshot;
+    g->members = *members;
+    wal_group_trim(g, r->keep_from);
 }
 
 /* The reader has checked count and length. A group without a snapshot has an empty list. */
@@ -372,7 +370,6 @@ static int take_record(struct replay *x, const struct wal_record *r, uint64_t se
     case WAL_RECORD_REPAIRED:
         if (pos_equal(last, g->last)) {
             g->damaged = false;
-            g->broken = false;
         }
         break;
     }
@@ -455,28 +452,43 @@ static int replay_segment(struct replay *x, struct found *f, size_t i)
 
 /* ---- the outcome ------------------------------------------------------------------------- */
 
-/* Whether the log holds an entry in the snapshot's place that is not the snapshot's. */
+/* Whether the log is not the one that led to the snapshot: it has another entry in the snapshot's
+ * place, or goes on behind it with an older term. */
 static bool contradicts_snapshot(const struct wal_group_state *g)
 {
+    uint64_t behind = wal_group_term_at(g, g->snapshot.index + 1);
+
     for (size_t i = g->n_runs; i-- > 0;) {
-        if (g->runs[i].first <= g->snapshot.index) {
-            return g->snapshot.index >= g->first && g->runs[i].term != g->snapshot.term;
+        if (g->runs[i].first <= g->snapshot.index && g->first <= g->snapshot.index) {
+            return g->runs[i].term != g->snapshot.term;
         }
     }
-    return false;
+    return behind != 0 && behind < g->snapshot.term;
+}
+
+/* Whether entries that are needed are missing between the snapshot and the log. */
+static bool misses_entries(const struct wal_group_state *g)
+{
+    return g->last.index > g->snapshot.index &&
+           (g->first > g->snapshot.index + 1 || contradicts_snapshot(g));
 }
 
 /* Make one consistent state of what was read. */
 static void settle(struct wal_group_state *g)
 {
-    if (g->last.index < g->snapshot.index) {
-        wal_group_install(g, g->snapshot, &g->members);
-    } else if (g->last.index > g->snapshot.index &&
-               (g->first > g->snapshot.index + 1 || contradicts_snapshot(g))) {
-        g->broken = true;
+    bool lost = g->in_question;
+
+    if (misses_entries(g) && g->kept != NULL) {
+        lost = true;
+        wal_group_reattach(g);
+    }
+    if (misses_entries(g) || g->last.index < g->snapshot.index) {
+        lost = lost || g->last.index > g->snapshot.index;
         wal_group_install(g, g->snapshot, &g->members);
     }
-    g->damaged = g->damaged || g->broken || g->in_question;
+    wal_group_free(g->kept);
+    g->kept = NULL;
+    g->damaged = g->damaged || lost;
     see_term(g, g->last.term);
     if (g->term_seen > g->hard.term) {
         /* The hard state of that term was lost, vote and all; but terms never go back. */

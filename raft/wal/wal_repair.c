@@ -9,7 +9,6 @@
  *
  * A crash in between leaves either the damaged log, whose damage is found again, or one whose
  * newest baselines know of it. Nothing that was unreadable is thrown away. */
-#include "base/file.h"
 #include "base/log.h"
 #include "raft/wal/wal_recover.h"
 
@@ -175,7 +174,7 @@ int wal_repair(struct wal *w, const struct found *f, struct wal_buffer *buffer)
     if (rc == WAL_OK) {
         rc = replace_all(w, f, buffer, true);
     }
-    if (rc == WAL_OK && file_sync_dir(w->dir) != 0) {
+    if (rc == WAL_OK && w->io.sync_dir(w->io.ctx, w->dir) != 0) {
         rc = wal_fail(w, "syncing the folder");
     }
     if (rc != WAL_OK) {

@@ -129,14 +129,39 @@ static int disk_fallocate(void *ctx, int fd, int mode, off_t at, off_t n)
     return fallocate(fd, mode, at, n);
 }
 
+static int disk_sync_dir(void *ctx, const char *dir)
+{
+    (void)ctx;
+    (void)dir;
+    return 0;
+}
+
 /* ---- the folder -------------------------------------------------------------------------- */
 
 static void temp_dir(char out[256])
 {
     const char *tmp = getenv("TMPDIR");
 
-    snprintf(out, 256, "%s/holdfast-test-wal.XXXXXX", tmp != NULL ? tmp : "/tmp");
+    /* In memory where that is possible: thousands of small files, and no crash is a real one. */
+    if (tmp == NULL) {
+        tmp = access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp";
+    }
+    snprintf(out, 256, "%s/holdfast-test-wal.XXXXXX", tmp);
     assert_non_null(mkdtemp(out));
+}
+
+static void empty_dir(const char *dir)
+{
+    DIR *d = opendir(dir);
+    const struct dirent *e;
+
+    assert_non_null(d);
+    while ((e = readdir(d)) != NULL) {
+        if (e->d_name[0] != '.') {
+            unlinkat(dirfd(d), e->d_name, 0);
+        }
+    }
+    closedir(d);
 }
 
 int fixture_setup(void **state)
@@ -151,6 +176,7 @@ int fixture_setup(void **state)
                             .pread = disk_pread,
                             .fdatasync = disk_fdatasync,
                             .fallocate = disk_fallocate,
+                            .sync_dir = disk_sync_dir,
                             .ctx = &f->disk};
     f->config = (struct wal_config){
         .dir = f->dir, .cluster_id = CLUSTER, .node = 7, .segment_bytes = 1 << 20, .io = &f->io};
@@ -165,7 +191,8 @@ int fixture_teardown(void **state)
     fixture_close(f);
     forget_undo(&f->disk, 0, true);
     free(f->disk.undo);
-    fixture_remove_dir(f->dir);
+    empty_dir(f->dir);
+    assert_int_equal(rmdir(f->dir), 0);
     free(f);
     return 0;
 }
@@ -231,44 +258,81 @@ void fixture_crash(struct fixture *f, bool (*keep)(void *, uint64_t, uint64_t), 
     forget_undo(&f->disk, 0, true);
 }
 
-void fixture_remove_dir(const char *dir)
-{
-    DIR *d = opendir(dir);
-    const struct dirent *e;
-
-    if (d == NULL) {
-        return;
-    }
-    while ((e = readdir(d)) != NULL) {
-        if (e->d_name[0] != '.') {
-            unlinkat(dirfd(d), e->d_name, 0);
-        }
-    }
-    closedir(d);
-    rmdir(dir);
-}
-
-void fixture_copy_dir(const struct fixture *f, char out[256])
+void image_take(const struct fixture *f, struct image *out)
 {
     DIR *d = opendir(f->dir);
     const struct dirent *e;
 
-    temp_dir(out);
+    out->n = 0;
     assert_non_null(d);
     while ((e = readdir(d)) != NULL) {
         char path[1024];
-        unsigned char *p;
-        size_t n;
+        struct image_file *file = &out->files[out->n];
 
         if (e->d_name[0] != '.') {
+            assert_true(++out->n <= ARRAY_LEN(out->files));
+            snprintf(file->name, sizeof file->name, "%.63s", e->d_name);
             snprintf(path, sizeof path, "%s/%s", f->dir, e->d_name);
-            p = read_file(path, &n);
-            snprintf(path, sizeof path, "%s/%s", out, e->d_name);
-            write_file(path, p, n);
-            free(p);
+            file->p = read_file(path, &file->n);
         }
     }
     closedir(d);
+}
+
+void image_put(const struct fixture *f, const struct image *image)
+{
+    empty_dir(f->dir);
+    for (size_t i = 0; i < image->n; i++) {
+        char path[1024];
+
+        snprintf(path, sizeof path, "%s/%s", f->dir, image->files[i].name);
+        write_file(path, image->files[i].p, image->files[i].n);
+    }
+}
+
+void image_release(struct image *image)
+{
+    for (size_t i = 0; i < image->n; i++) {
+        free(image->files[i].p);
+    }
+    image->n = 0;
+}
+
+struct image_file *image_segment(struct image *image, uint64_t number)
+{
+    char name[WAL_FORMAT_NAME_BYTES];
+
+    wal_format_name(name, number);
+    for (size_t i = 0; i < image->n; i++) {
+        if (strcmp(image->files[i].name, name) == 0) {
+            return &image->files[i];
+        }
+    }
+    fail_msg("no segment %s", name);
+    return NULL;
+}
+
+bool image_equal(const struct fixture *f, const struct image *image)
+{
+    struct image now;
+    bool equal;
+
+    image_take(f, &now);
+    equal = now.n == image->n;
+    for (size_t i = 0; equal && i < now.n; i++) {
+        const struct image_file *a = &now.files[i];
+        bool found = false;
+
+        for (size_t k = 0; k < image->n; k++) {
+            const struct image_file *b = &image->files[k];
+
+            found = found || (strcmp(a->name, b->name) == 0 && a->n == b->n &&
+                              memcmp(a->p, b->p, a->n) == 0);
+        }
+        equal = found;
+    }
+    image_release(&now);
+    return equal;
 }
 
 void segment_path(const char *dir, uint64_t number, char out[512])

@@ -53,9 +53,21 @@ void fixture_reopen(struct fixture *f);
 /* Close without a sync and lose what was not synced: every sector of it that @keep refuses. */
 void fixture_crash(struct fixture *f, bool (*keep)(void *ctx, uint64_t inode, uint64_t sector),
                    void *ctx);
-/* A second folder with the same files; the caller removes it with fixture_remove_dir(). */
-void fixture_copy_dir(const struct fixture *f, char out[256]);
-void fixture_remove_dir(const char *dir);
+/* All files of the folder in memory, and the folder made like that again. */
+struct image {
+    struct image_file {
+        char name[64];
+        unsigned char *p;
+        size_t n;
+    } files[64];
+    size_t n;
+};
+void image_take(const struct fixture *f, struct image *out);
+void image_put(const struct fixture *f, const struct image *image);
+void image_release(struct image *image);
+struct image_file *image_segment(struct image *image, uint64_t number);
+/* Whether the folder is like the image. */
+bool image_equal(const struct fixture *f, const struct image *image);
 
 /* The payload that group, term and index call for. */
 struct raft_entry *make_entry(uint32_t group, uint64_t term, uint64_t index, uint32_t size);
