@@ -11,11 +11,12 @@
 #include "base/base.h"
 #include "base/buf.h"
 
-struct node;
-struct cmd;
+/* Bytes of room behind a char *error of this module. */
+#define CONFIG_ERROR_MAX 1024
 
 enum appendfsync { APPENDFSYNC_ALWAYS, APPENDFSYNC_EVERYSEC, APPENDFSYNC_NO };
 enum read_consistency { READ_LEASE, READ_QUORUM, READ_LOCAL };
+enum debug_command { DEBUG_COMMAND_NO, DEBUG_COMMAND_YES, DEBUG_COMMAND_LOCAL };
 enum client_class { CLASS_NORMAL, CLASS_REPLICA, CLASS_PUBSUB, CLASS_COUNT };
 
 struct output_limit {
@@ -45,19 +46,17 @@ struct config {
     int64_t databases;
     int64_t hz;
     bool dynamic_hz;
-    char *requirepass; /* "": none */
-    char *proc_title_template;
-    bool set_proc_title;
-    int64_t shutdown_timeout;
-    char *enable_debug_command; /* no | yes | local */
+    char *requirepass;        /* "": none */
+    int64_t shutdown_timeout; /* s */
+    int enable_debug_command; /* enum debug_command */
 
     /* cluster */
     bool cluster_enabled;
-    int64_t peer_port;   /* 0: port + 10000 */
-    char *cluster_nodes; /* "host:port host:port ..." of peer addresses; "": a cluster of one */
+    int64_t peer_port;      /* 0: port + 10000 */
+    char *cluster_nodes;    /* "host:port host:port ..." of peer addresses; "": a cluster of one */
+    char *peer_announce_ip; /* "": see node_self_addr() */
     char *cluster_announce_ip; /* "": the host of its entry in cluster-nodes */
     int64_t cluster_announce_port;
-    char *peer_announce_ip; /* host under which peers know this node; "": see node.c */
     char *availability_zone;
     int64_t raft_heartbeat_interval; /* ms */
     int64_t raft_election_timeout;   /* ms */
@@ -80,14 +79,20 @@ struct config {
     int64_t slowlog_log_slower_than; /* us; < 0: off */
     int64_t slowlog_max_len;
 
-    /* memory, lazy freeing */
-    bool lazyfree_lazy_user_del, lazyfree_lazy_user_flush, lazyfree_lazy_expire,
-        lazyfree_lazy_server_del;
+    /* keyspace */
     bool activerehashing;
-    int64_t active_expire_effort;
-    bool active_expire; /* DEBUG SET-ACTIVE-EXPIRE; not a setting of the file */
-    int64_t maxmemory;  /* see table: accepted as 0 only until eviction is there */
-    int64_t lfu_decay_time, lfu_log_factor;
+    bool active_expire; /* DEBUG SET-ACTIVE-EXPIRE; no option */
+
+    /* What cannot be chosen in this version: each has the one value that is true, for clients that
+     * ask, and any other is refused. */
+    struct config_fixed {
+        bool appendonly, replica_read_only, dynamic_hz, stop_writes_on_bgsave_error;
+        bool lazyfree_lazy_expire, lazyfree_lazy_server_del, lazyfree_lazy_user_del,
+            lazyfree_lazy_user_flush;
+        char *save;
+        int64_t maxmemory, maxmemory_clients;
+        int maxmemory_policy;
+    } fixed;
 };
 
 /* Defaults. */
@@ -97,15 +102,25 @@ void config_release(struct config *c);
 /* What the command line asks for beside starting. */
 enum config_action { CONFIG_START, CONFIG_HELP, CONFIG_VERSION };
 
-/* Read file and options. -1: @error (1024 bytes) names the option (and file:line) and says what
- * is wrong. *@file: absolute path of the configuration file, the caller's; NULL: none. */
+/* Read file and options, as `holdfast-server [file | -] [--name value ...]`. -1: @error
+ * (CONFIG_ERROR_MAX bytes) names the option (and file:line) and says what is wrong. *@file:
+ * absolute path of the configuration file, the caller's; NULL: none. */
 MUST_CHECK int config_load(struct config *c, int argc, char **argv, enum config_action *action,
                            char **file, char *error);
 void config_print_help(void);
 
-/* A changed setting comes into force (called by CONFIG SET after the value was stored). Part of
- * the lead's node: listeners, log file, host parameters ... -1: refused, @error (256 bytes). */
-typedef int config_apply_fn(struct node *n, char *error);
+/* Read the lines of @text over @c; @name stands in errors for the file. 0 or -1 as above. */
+MUST_CHECK int config_parse_text(struct config *c, const char *text, const char *name, char *error);
+/* Rules between settings; 0 or -1 as above. config_load() has asked already. */
+MUST_CHECK int config_check(const struct config *c, char *error);
+
+/* Write the settings back to @path: comments, order and lines that still hold are kept, others are
+ * replaced, what is not in the file and not the default is added at its end. The file is replaced
+ * at once or not at all. -1: @error says why. */
+MUST_CHECK int config_rewrite(const struct config *c, const char *path, char *error);
+/* The text config_rewrite() would write over @old (a whole file). -1: @error. */
+MUST_CHECK int config_rewrite_text(const struct config *c, const char *old, const char *name,
+                                   struct buf *out, char *error);
 
 /* As INFO, CLIENT and others print: current value of setting @name into @out; false: unknown. */
 bool config_get_text(const struct config *c, const char *name, struct buf *out);

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * node/config_table.c - the options; see config_table.h. How values are read and written is in
+ * config_value.c. docs/configuration.md says more of each: tests/node/test_config.c compares. */
+#include "node/config_table.h"
+
+#include "base/log.h"
+#include "base/net.h"
+#include "cluster/state.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define I32_MAX 2147483647
+
+static const struct config_name loglevels[] = {
+    {"debug", LOG_LVL_DEBUG},     {"verbose", LOG_LVL_VERBOSE}, {"notice", LOG_LVL_NOTICE},
+    {"warning", LOG_LVL_WARNING}, {"nothing", LOG_LVL_NOTHING}, {NULL, 0},
+};
+static const struct config_name appendfsyncs[] = {
+    {"everysec", APPENDFSYNC_EVERYSEC},
+    {"always", APPENDFSYNC_ALWAYS},
+    {"no", APPENDFSYNC_NO},
+    {NULL, 0},
+};
+static const struct config_name consistencies[] = {
+    {"lease", READ_LEASE},
+    {"quorum", READ_QUORUM},
+    {"local", READ_LOCAL},
+    {NULL, 0},
+};
+static const struct config_name debug_commands[] = {
+    {"no", DEBUG_COMMAND_NO},
+    {"yes", DEBUG_COMMAND_YES},
+    {"local", DEBUG_COMMAND_LOCAL},
+    {NULL, 0},
+};
+static const struct config_name maxmemory_policies[] = {
+    {"volatile-lru", 1},   {"volatile-lfu", 2}, {"volatile-random", 3},
+    {"volatile-ttl", 4},   {"allkeys-lru", 5},  {"allkeys-lfu", 6},
+    {"allkeys-random", 7}, {"noeviction", 0},   {NULL, 0},
+};
+
+static bool check_zone(const char *text, char *error)
+{
+    if (strlen(text) >= CLUSTER_ZONE_MAX) {
+        snprintf(error, CONFIG_ERROR_MAX, "a zone's name has at most %d bytes",
+                 CLUSTER_ZONE_MAX - 1);
+        return false;
+    }
+    for (const char *p = text; *p != '\0'; p++) {
+        if ((unsigned char)*p <= ' ' || *p == 0x7f || *p == ',') {
+            snprintf(error, CONFIG_ERROR_MAX,
+                     "a zone's name has no spaces, commas or control characters");
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool check_host(const char *text, char *error)
+{
+    if (strlen(text) >= NET_HOST_MAX || strpbrk(text, " ,\t") != NULL) {
+        snprintf(error, CONFIG_ERROR_MAX, "'%.100s' is no address", text);
+        return false;
+    }
+    return true;
+}
+
+static bool check_bind(const char *text, char *error)
+{
+    return check_host(text[0] == '-' ? text + 1 : text, error);
+}
+
+/* One word of cluster-nodes: "host:port", or several with commas between them. */
+static bool check_nodes(const char *text, char *error)
+{
+    const char *p = text;
+
+    while (*p != '\0') {
+        size_t n = strcspn(p, ",");
+        struct net_addr a;
+
+        if (n > 0 && net_addr_parse(p, n, &a) != 0) {
+            snprintf(error, CONFIG_ERROR_MAX, "'%.*s' is not host:port", (int)MIN_OF(n, 300), p);
+            return false;
+        }
+        p += n;
+        p += strspn(p, ",");
+    }
+    return true;
+}
+
+#define AT(field) offsetof(struct config, field)
+#define BOOL(n, f, flag, def, text)                                                                \
+    {                                                                                              \
+        .name = n, .type = CONFIG_BOOL, .flags = flag, .offset = AT(f), .initial = def,            \
+        .help = text                                                                               \
+    }
+#define INT(n, f, flag, lo, hi, def, text)                                                         \
+    {                                                                                              \
+        .name = n, .type = CONFIG_INT, .flags = flag, .offset = AT(f), .initial = def, .min = lo,  \
+        .max = hi, .help = text                                                                    \
+    }
+#define ENUM(n, f, flag, list, def, text)                                                          \
+    {                                                                                              \
+        .name = n, .type = CONFIG_ENUM, .flags = flag, .offset = AT(f), .initial = def,            \
+        .names = list, .help = text                                                                \
+    }
+#define TEXT(n, t, f, flag, test, def, text)                                                       \
+    {                                                                                              \
+        .name = n, .type = t, .flags = flag, .offset = AT(f), .initial = def, .check = test,       \
+        .help = text                                                                               \
+    }
+#define FIXED_BOOL(n, f, def, reason)                                                              \
+    {                                                                                              \
+        .name = n, .type = CONFIG_BOOL, .flags = CONFIG_FIXED, .offset = AT(fixed.f),              \
+        .initial = def, .why = reason                                                              \
+    }
+
+#define NO_EVICTION "there is no limit on memory and no eviction in this version"
+#define LAZY "big values are always freed in the background"
+
+static const struct config_option options[] = {
+    /* network */
+    INT("port", port, CONFIG_IMMUTABLE, 1, 65535, "6379", "port for clients"),
+    TEXT("bind", CONFIG_LIST, bind, CONFIG_IMMUTABLE, check_bind, "* -::*",
+         "addresses to listen on; '-' before one: may be missing"),
+    INT("tcp-backlog", tcp_backlog, CONFIG_IMMUTABLE, 1, I32_MAX, "511", "of the listening socket"),
+    INT("timeout", timeout, 0, 0, I32_MAX, "0", "seconds until an idle client is closed; 0: never"),
+    INT("tcp-keepalive", tcp_keepalive, 0, 0, I32_MAX, "300", "seconds between probes; 0: off"),
+    INT("maxclients", maxclients, 0, 1, 4294967295, "10000", "connections at once"),
+    BOOL("protected-mode", protected_mode, 0, "yes",
+         "without a password only loopback clients are accepted"),
+    INT("proto-max-bulk-len", proto_max_bulk_len, CONFIG_MEMORY, 1 << 20, INT64_MAX, "536870912",
+        "longest argument and string value"),
+    INT("client-query-buffer-limit", client_query_buffer_limit, CONFIG_MEMORY, 1 << 20, INT64_MAX,
+        "1073741824", "unread input of one client"),
+    TEXT("client-output-buffer-limit", CONFIG_LIMITS, output_limits, 0, NULL,
+         "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
+         "class hard-limit soft-limit soft-seconds ..."),
+
+    /* general */
+    BOOL("daemonize", daemonize, CONFIG_IMMUTABLE, "no", "run in the background"),
+    TEXT("pidfile", CONFIG_STRING, pidfile, CONFIG_IMMUTABLE, NULL, "",
+         "written when clients can connect"),
+    TEXT("logfile", CONFIG_STRING, logfile, CONFIG_IMMUTABLE, NULL, "", "empty: standard output"),
+    ENUM("loglevel", loglevel, 0, loglevels, "notice", "least important line written"),
+    TEXT("dir", CONFIG_STRING, dir, CONFIG_PROTECTED, NULL, ".", "data directory"),
+    INT("databases", databases, CONFIG_IMMUTABLE, 1, 16384, "16",
+        "with cluster-enabled no; else there is one"),
+    INT("hz", hz, 0, 1, 500, "10", "runs of the upkeep per second"),
+    TEXT("requirepass", CONFIG_STRING, requirepass, CONFIG_SENSITIVE, NULL, "",
+         "password of clients; empty: none"),
+    INT("shutdown-timeout", shutdown_timeout, 0, 0, I32_MAX, "10",
+        "seconds to hand over leadership and settle open writes"),
+    ENUM("enable-debug-command", enable_debug_command, CONFIG_IMMUTABLE, debug_commands, "no",
+         "who may use DEBUG"),
+
+    /* cluster */
+    BOOL("cluster-enabled", cluster_enabled, CONFIG_IMMUTABLE, "no",
+         "yes: slots and redirections; no: one database for any client"),
+    INT("peer-port", peer_port, CONFIG_IMMUTABLE, 0, 65535, "0",
+        "port for other nodes; 0: port + 10000"),
+    TEXT("peer-announce-ip", CONFIG_STRING, peer_announce_ip, CONFIG_IMMUTABLE, check_host, "",
+         "address other nodes reach this one at; empty: from cluster-nodes"),
+    TEXT("cluster-nodes", CONFIG_WORDS, cluster_nodes, CONFIG_IMMUTABLE, check_nodes, "",
+         "host:peer-port of all nodes that form the cluster, this one included"),
+    TEXT("cluster-announce-ip", CONFIG_STRING, cluster_announce_ip, CONFIG_IMMUTABLE, check_host,
+         "", "address clients are sent to; empty: the host in cluster-nodes"),
+    INT("cluster-announce-port", cluster_announce_port, CONFIG_IMMUTABLE, 0, 65535, "0",
+        "port clients are sent to; 0: port"),
+    TEXT("availability-zone", CONFIG_STRING, availability_zone, CONFIG_IMMUTABLE, check_zone, "",
+         "failure domain of this node"),
+    INT("raft-heartbeat-interval", raft_heartbeat_interval, CONFIG_IMMUTABLE, 1, 60000, "50", "ms"),
+    INT("raft-election-timeout", raft_election_timeout, CONFIG_IMMUTABLE, 10, 600000, "300",
+        "ms; randomised to at most twice that"),
+    INT("raft-lease-drift", raft_lease_drift, CONFIG_IMMUTABLE, 0, 500000, "500",
+        "parts per million two nodes' clocks may differ in rate"),
+    ENUM("read-consistency", read_consistency, 0, consistencies, "lease",
+         "what a read waits for before its reply leaves"),
+    INT("election-wait-timeout", election_wait_timeout, 0, 0, I32_MAX, "2000",
+        "ms a command waits for a leader"),
+    INT("outcome-wait-timeout", outcome_wait_timeout, 0, 1, I32_MAX, "15000",
+        "ms a reply waits to be known as committed"),
+    INT("max-uncommitted-bytes", max_uncommitted_bytes, CONFIG_IMMUTABLE | CONFIG_MEMORY, 1 << 20,
+        INT64_C(1) << 40, "268435456", "of writes on their way; above it clients wait"),
+    {.name = "replica-serve-stale-data",
+     .alias = "slave-serve-stale-data",
+     .type = CONFIG_BOOL,
+     .offset = AT(replica_serve_stale_data),
+     .initial = "yes",
+     .help = "reads of a follower that knows no leader"},
+
+    /* durability */
+    ENUM("appendfsync", appendfsync, CONFIG_IMMUTABLE, appendfsyncs, "always",
+         "when a write counts as stored by a node"),
+    INT("log-segment-size", log_segment_size, CONFIG_IMMUTABLE | CONFIG_MEMORY, 1 << 20,
+        INT64_C(1) << 32, "67108864", "file size of the write-ahead log"),
+    INT("log-ballast-size", log_ballast_size, CONFIG_IMMUTABLE | CONFIG_MEMORY, 0, INT64_C(1) << 40,
+        "67108864", "kept free to recover from a full disk"),
+    INT("snapshot-log-size", snapshot_log_size, CONFIG_IMMUTABLE | CONFIG_MEMORY, 0, INT64_MAX, "0",
+        "log that causes a snapshot; 0: twice the last one, at least 64mb"),
+    INT("snapshot-transfer-rate", snapshot_transfer_rate, CONFIG_IMMUTABLE | CONFIG_MEMORY, 0,
+        INT64_MAX, "67108864", "bytes per second and receiver; 0: unlimited"),
+    BOOL("rdbcompression", rdbcompression, 0, "yes", "compress strings of snapshots"),
+    BOOL("rdbchecksum", rdbchecksum, CONFIG_IMMUTABLE, "yes", "verify snapshots when loading"),
+
+    /* introspection and upkeep */
+    INT("slowlog-log-slower-than", slowlog_log_slower_than, 0, -1, INT64_MAX, "10000",
+        "microseconds; -1: off"),
+    INT("slowlog-max-len", slowlog_max_len, 0, 0, 1 << 20, "128", "entries kept"),
+    BOOL("activerehashing", activerehashing, 0, "yes", "resize tables also while nobody asks"),
+
+    /* what is so, for clients that ask */
+    FIXED_BOOL("appendonly", appendonly, "yes",
+               "every write goes to the replicated log, which cannot be turned off"),
+    {.name = "save",
+     .type = CONFIG_WORDS,
+     .flags = CONFIG_FIXED,
+     .offset = AT(fixed.save),
+     .initial = "",
+     .why = "snapshots are taken by the length of the log: see snapshot-log-size"},
+    {.name = "replica-read-only",
+     .alias = "slave-read-only",
+     .type = CONFIG_BOOL,
+     .flags = CONFIG_FIXED,
+     .offset = AT(fixed.replica_read_only),
+     .initial = "yes",
+     .why = "only the leader of a group can write"},
+    FIXED_BOOL("stop-writes-on-bgsave-error", stop_writes_on_bgsave_error, "no",
+               "a failed snapshot endangers no write: the log has it"),
+    {.name = "maxmemory",
+     .type = CONFIG_INT,
+     .flags = CONFIG_FIXED | CONFIG_MEMORY,
+     .offset = AT(fixed.maxmemory),
+     .initial = "0",
+     .max = INT64_MAX,
+     .why = NO_EVICTION},
+    {.name = "maxmemory-clients",
+     .type = CONFIG_INT,
+     .flags = CONFIG_FIXED | CONFIG_MEMORY,
+     .offset = AT(fixed.maxmemory_clients),
+     .initial = "0",
+     .max = INT64_MAX,
+     .why = NO_EVICTION},
+    {.name = "maxmemory-policy",
+     .type = CONFIG_ENUM,
+     .flags = CONFIG_FIXED,
+     .offset = AT(fixed.maxmemory_policy),
+     .initial = "noeviction",
+     .names = maxmemory_policies,
+     .why = NO_EVICTION},
+    FIXED_BOOL("dynamic-hz", dynamic_hz, "no", "the upkeep runs hz times a second"),
+    FIXED_BOOL("lazyfree-lazy-expire", lazyfree_lazy_expire, "yes", LAZY),
+    FIXED_BOOL("lazyfree-lazy-server-del", lazyfree_lazy_server_del, "yes", LAZY),
+    FIXED_BOOL("lazyfree-lazy-user-del", lazyfree_lazy_user_del, "yes", LAZY),
+    FIXED_BOOL("lazyfree-lazy-user-flush", lazyfree_lazy_user_flush, "yes", LAZY),
+};
+
+size_t config_option_count(void) { return ARRAY_LEN(options); }
+
+const struct config_option *config_option_at(size_t i)
+{
+    assert(i < ARRAY_LEN(options));
+    return &options[i];
+}
+
+static bool has_name(const char *have, const char *name, size_t n)
+{
+    return have != NULL && strlen(have) == n && strncasecmp(have, name, n) == 0;
+}
+
+const struct config_option *config_option_find(const char *name, size_t n)
+{
+    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+        if (has_name(options[i].name, name, n) || has_name(options[i].alias, name, n)) {
+            return &options[i];
+        }
+    }
+    return NULL;
+}
