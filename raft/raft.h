@@ -292,6 +292,9 @@ MUST_CHECK int raft_step(struct raft *r, const struct raft_input *in);
  * or raft_free(); who keeps an entry longer takes a reference. */
 void raft_drain(struct raft *r, struct raft_output *out);
 
+/* Another config.priority, from the next election timeout on. */
+void raft_set_priority(struct raft *r, uint8_t priority);
+
 /* ---- looking at it ----------------------------------------------------------------------- */
 
 struct raft_peer_status {

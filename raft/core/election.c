@@ -29,6 +29,12 @@ void raft_reset_election_timer(struct raft *r)
     r->election_at_us = r->now_us + wait;
 }
 
+void raft_set_priority(struct raft *r, uint8_t priority)
+{
+    assert(priority <= 3);
+    r->config.priority = priority;
+}
+
 /* A term has one leader, whose log only grows, so what we learnt from it holds for the term. */
 static void forget_leader(struct raft *r)
 {
