@@ -51,7 +51,7 @@ void fixture_open(struct fixture *f);
 void fixture_close(struct fixture *f);
 void fixture_reopen(struct fixture *f);
 /* Close without a sync and lose what was not synced: every sector of it that @keep refuses. */
-void fixture_crash(struct fixture *f, bool (*keep)(void *ctx, uint64_t inode, uint64_t sector),
+void fixture_crash(struct fixture *f, bool (*keep)(void *ctx, uint64_t file, uint64_t sector),
                    void *ctx);
 /* All files of the folder in memory, and the folder made like that again. */
 struct image {
