@@ -94,7 +94,8 @@ struct key_spec {
     int16_t keynum_index, first_key, kn_step; /* 'n', relative to begin */
 };
 
-struct command_arg; /* argument tree for COMMAND DOCS; node/command/table.h */
+struct command_arg;     /* argument tree for COMMAND DOCS; node/command/table.h */
+struct command_history; /* what came with which version; the same */
 
 struct command {
     const char *name;      /* lower case; a subcommand's own word ("get" of CONFIG|GET) */
@@ -114,6 +115,9 @@ struct command {
     const struct command *subcommands;
     uint16_t n_subcommands;
     uint16_t id; /* dense, 0..command_count()-1, subcommands included: index of statistics */
+    const struct command_history *history;
+    uint8_t n_history;
+    bool syscmd; /* internal, says COMMAND DOCS */
 };
 
 /* Case-insensitive look-up by argv: the entry of the subcommand for a container ("config get");
@@ -122,16 +126,20 @@ struct command {
 const struct command *command_find(const struct arg *argv, int argc, char *buf, const char **error);
 bool command_arity_ok(const struct command *c, int argc);
 const struct command *command_by_name(const char *name, size_t n); /* top level only, or "a|b" */
-size_t command_count(void);
+size_t command_count(void); /* with subcommands */
 const struct command *command_by_id(uint16_t id);
 /* Top-level commands, in order of name. */
 const struct command *command_table(size_t *n);
 
 /* Positions (argv indexes) of the keys of a call, by key specs and, where these are incomplete,
  * by the command itself. Returns the number found, at most @max (0: none), or -1 when the arguments
- * make no sense ("Invalid arguments specified for command"). @flags (may be NULL): KEYSPEC_* each. */
+ * make no sense ("Invalid arguments specified for command"). @flags (may be NULL): KEYSPEC_* each.
+ * @argc positions are always enough; with less, keys beyond @max are left out without a sign.
+ * The arity must be right. */
 int command_keys(const struct command *c, const struct arg *argv, int argc, int *positions,
                  uint16_t *flags, int max);
+/* Can a call of it have keys at all? (The channels of SSUBSCRIBE have a key spec, but are none.) */
+bool command_has_keys(const struct command *c);
 
 /* ---- replies every family uses ----------------------------------------------------------------- */
 
@@ -140,12 +148,13 @@ void cmd_reply_syntax_error(struct cmd *c);
 void cmd_reply_wrong_type(struct cmd *c);
 void cmd_reply_not_integer(struct cmd *c); /* "ERR value is not an integer or out of range" */
 void cmd_reply_arity_error(struct cmd *c); /* wrong number of arguments for '<full name>' command */
-/* A container's HELP: lines as Redis lays them out; @lines ends with NULL. */
+/* A container's HELP: the lines between the title and those on HELP itself; @lines ends with NULL. */
 void cmd_reply_help(struct cmd *c, const char *const *lines);
 
 /* Argument helpers. */
 bool arg_is(const struct arg *a, const char *word); /* case-insensitive */
-/* Parse or reply "value is not an integer or out of range" (or @error when not NULL). */
+/* Parse or reply "ERR value is not an integer or out of range" (or @error, code included, when not
+ * NULL). cmd_arg_range() checks lo..hi inclusive too, and has a text of its own for that. */
 MUST_CHECK bool cmd_arg_i64(struct cmd *c, int i, int64_t *out, const char *error);
 MUST_CHECK bool cmd_arg_range(struct cmd *c, int i, int64_t lo, int64_t hi, int64_t *out,
                               const char *error);

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * node/command/reply.c - replies and checks of arguments that all handlers share. See command.h.
+ * Knows nothing of the table. */
+#include "node/command/command.h"
+
+#include "base/num.h"
+
+#include <stdio.h>
+
+static inline char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c; }
+
+void cmd_reply_ok(struct cmd *c) { resp_status(c->reply, "OK"); }
+
+void cmd_reply_syntax_error(struct cmd *c) { resp_error(c->reply, "ERR syntax error"); }
+
+void cmd_reply_wrong_type(struct cmd *c)
+{
+    resp_error(c->reply, "WRONGTYPE Operation against a key holding the wrong kind of value");
+}
+
+static const char not_integer[] = "ERR value is not an integer or out of range";
+
+void cmd_reply_not_integer(struct cmd *c) { resp_error(c->reply, not_integer); }
+
+void cmd_reply_arity_error(struct cmd *c)
+{
+    resp_errorf(c->reply, "ERR wrong number of arguments for '%s' command", c->command->full_name);
+}
+
+void cmd_reply_help(struct cmd *c, const char *const *lines)
+{
+    char title[32];
+    size_t n = 0;
+
+    /* The container's name: what stands before the '|' of "config|help". */
+    for (const char *p = c->command->full_name; *p != '\0' && *p != '|'; p++) {
+        assert(n + 1 < sizeof title);
+        title[n++] = *p >= 'a' && *p <= 'z' ? (char)(*p - 32) : *p;
+    }
+    title[n] = '\0';
+    n = 0;
+    while (lines[n] != NULL) {
+        n++;
+    }
+    resp_array(c->reply, n + 3);
+    {
+        char text[128];
+
+        snprintf(text, sizeof text,
+                 "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", title);
+        resp_status(c->reply, text);
+    }
+    for (size_t i = 0; i < n; i++) {
+        resp_status(c->reply, lines[i]);
+    }
+    resp_status(c->reply, "HELP");
+    resp_status(c->reply, "    Prints this help.");
+}
+
+bool arg_is(const struct arg *a, const char *word)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        if (word[i] == '\0' || lower(word[i]) != lower(a->p[i])) {
+            return false;
+        }
+    }
+    return word[a->n] == '\0';
+}
+
+bool cmd_arg_i64(struct cmd *c, int i, int64_t *out, const char *error)
+{
+    assert(i < c->argc);
+    if (num_parse_i64(c->argv[i].p, c->argv[i].n, out)) {
+        return true;
+    }
+    resp_error(c->reply, error != NULL ? error : not_integer);
+    return false;
+}
+
+bool cmd_arg_range(struct cmd *c, int i, int64_t lo, int64_t hi, int64_t *out, const char *error)
+{
+    int64_t v;
+
+    if (!cmd_arg_i64(c, i, &v, error)) {
+        return false;
+    }
+    if (v >= lo && v <= hi) {
+        *out = v;
+        return true;
+    }
+    if (error != NULL) {
+        resp_error(c->reply, error);
+    } else if (lo == 0 && hi == INT64_MAX) {
+        resp_error(c->reply, "ERR value is out of range, must be positive");
+    } else {
+        resp_error(c->reply, "ERR value is out of range");
+    }
+    return false;
+}
