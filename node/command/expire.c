@@ -56,8 +56,7 @@ void expire_set_or_delete(struct cmd *c, const struct key *k, struct item *it, i
     effect_pexpireat(c, k, expire_at);
 }
 
-/* ---- EXPIRE, PEXPIRE, EXPIREAT, PEXPIREAT -------------------------------------------------------
- */
+/* ---- EXPIRE, PEXPIRE, EXPIREAT, PEXPIREAT ----------------------------------------------- */
 
 enum { EXPIRE_NX = 1, EXPIRE_XX = 2, EXPIRE_GT = 4, EXPIRE_LT = 8 };
 
@@ -73,7 +72,7 @@ static bool parse_conditions(struct cmd *c, unsigned *flags)
             w++;
         }
         if (w == ARRAY_LEN(words)) {
-            resp_errorf(c->reply, "ERR Unsupported option %.*s", (int)MIN_OF(c->argv[i].n, 512),
+            resp_errorf(c->reply, "ERR Unsupported option %.*s", (int)MIN_OF(c->argv[i].n, INT_MAX),
                         c->argv[i].p);
             return false;
         }
@@ -147,8 +146,7 @@ void cmd_persist(struct cmd *c)
     resp_int(c->reply, 1);
 }
 
-/* ---- TTL, PTTL, EXPIRETIME, PEXPIRETIME
- * ------------------------------------------------------------ */
+/* ---- TTL, PTTL, EXPIRETIME, PEXPIRETIME ------------------------------------------------- */
 
 static void ttl_generic(struct cmd *c, bool seconds, bool absolute)
 {

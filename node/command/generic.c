@@ -18,8 +18,7 @@ static bool same_bytes(const struct arg *a, const struct arg *b)
     return a->n == b->n && memcmp(a->p, b->p, a->n) == 0;
 }
 
-/* ---- DEL, UNLINK, EXISTS, TOUCH, TYPE ---------------------------------------------------------
- */
+/* ---- DEL, UNLINK, EXISTS, TOUCH, TYPE --------------------------------------------------- */
 
 #define DELETED_ON_STACK 16
 
@@ -81,8 +80,7 @@ void cmd_type(struct cmd *c)
     resp_status(c->reply, it != NULL ? item_type_name(item_type(it)) : "none");
 }
 
-/* ---- RENAME, RENAMENX
- * ---------------------------------------------------------------------------- */
+/* ---- RENAME, RENAMENX ------------------------------------------------------------------- */
 
 static void rename_key(struct cmd *c, bool only_if_free)
 {
@@ -119,8 +117,7 @@ void cmd_rename(struct cmd *c) { rename_key(c, false); }
 
 void cmd_renamenx(struct cmd *c) { rename_key(c, true); }
 
-/* ---- COPY, MOVE
- * -------------------------------------------------------------------------------------- */
+/* ---- COPY, MOVE ------------------------------------------------------------------------- */
 
 /* Argument @i as the index of a database, or an error reply. */
 static bool database_arg(struct cmd *c, int i, uint32_t *db)
@@ -230,8 +227,7 @@ void cmd_move(struct cmd *c)
     resp_int(c->reply, 1);
 }
 
-/* ---- RANDOMKEY, DBSIZE
- * ---------------------------------------------------------------------------------- */
+/* ---- RANDOMKEY, DBSIZE ------------------------------------------------------------------ */
 
 #define RANDOM_TRIES 100
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * node/command/object.c - OBJECT and MEMORY USAGE: what stands behind a key.
+ * node/command/object.c - OBJECT and MEMORY: what stands behind a key.
  *
  * None of these counts as an access to the key. */
 #include "node/access.h"
@@ -86,6 +86,18 @@ void cmd_object_freq(struct cmd *c)
         return;
     }
     resp_int(c->reply, cmd_access_freq(c, item_access(it)));
+}
+
+void cmd_memory_help(struct cmd *c)
+{
+    static const char *const lines[] = {
+        "USAGE <key> [SAMPLES <count>]",
+        "    Return memory in bytes used by <key> and its value. Nested values are",
+        "    sampled up to <count> times (default: 5, 0 means sample all).",
+        NULL,
+    };
+
+    cmd_reply_help(c, lines);
 }
 
 #define MEMORY_SAMPLES_DEFAULT 5

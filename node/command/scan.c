@@ -71,11 +71,13 @@ static bool filter_passes(const struct filter *f, const struct item *it)
         return true;
     }
     name = item_key(it);
+    if (name.n == 0) { /* no star of Redis's matches the empty name, except the lone one */
+        return f->pattern->n == 0;
+    }
     return glob_match(f->pattern->p, f->pattern->n, name.p, name.n, false);
 }
 
-/* ---- KEYS
- * ------------------------------------------------------------------------------------------ */
+/* ---- KEYS ------------------------------------------------------------------------------- */
 
 struct keys {
     struct filter filter;
@@ -120,8 +122,7 @@ void cmd_keys(struct cmd *c)
     resp_deferred_array(c->reply, at, k.n);
 }
 
-/* ---- SCAN
- * ------------------------------------------------------------------------------------------- */
+/* ---- SCAN ------------------------------------------------------------------------------- */
 
 #define SCAN_COUNT_DEFAULT 10
 

@@ -19,7 +19,7 @@
 
 static const char not_float[] = "ERR value is not a valid float";
 
-/* ---- replies and checks --------------------------------------------------------------------- */
+/* ---- replies and checks ----------------------------------------------------------------- */
 
 static void reply_string(struct cmd *c, const struct item *it)
 {
@@ -55,8 +55,7 @@ static bool length_ok(struct cmd *c, uint64_t old, uint64_t added)
     return true;
 }
 
-/* ---- SET, SETNX, SETEX, PSETEX, GETEX ----------------------------------------------------------
- */
+/* ---- SET, SETNX, SETEX, PSETEX, GETEX --------------------------------------------------- */
 
 enum set_flag {
     SET_NX = 1 << 0,
@@ -230,8 +229,7 @@ void cmd_getex(struct cmd *c)
     }
 }
 
-/* ---- plain reads, GETDEL, GETSET ---------------------------------------------------------------
- */
+/* ---- plain reads, GETDEL, GETSET -------------------------------------------------------- */
 
 void cmd_get(struct cmd *c)
 {
@@ -297,8 +295,7 @@ void cmd_mget(struct cmd *c)
     }
 }
 
-/* ---- MSET, MSETNX
- * -------------------------------------------------------------------------------- */
+/* ---- MSET, MSETNX ----------------------------------------------------------------------- */
 
 static void set_pairs(struct cmd *c)
 {
@@ -345,8 +342,7 @@ void cmd_msetnx(struct cmd *c)
     resp_int(c->reply, 1);
 }
 
-/* ---- parts of strings
- * ------------------------------------------------------------------------------ */
+/* ---- parts of strings ------------------------------------------------------------------- */
 
 /* Memory for a longer string is out. On a replica that is the end: it must not diverge. */
 static void edit_failed(struct cmd *c)
@@ -472,8 +468,7 @@ void cmd_getrange(struct cmd *c)
 
 void cmd_substr(struct cmd *c) { cmd_getrange(c); }
 
-/* ---- counters
- * ---------------------------------------------------------------------------------------- */
+/* ---- counters --------------------------------------------------------------------------- */
 
 static void add_to_counter(struct cmd *c, int64_t by)
 {

@@ -28,8 +28,6 @@ TEXTS = [
     b"line\r\nline", b"GET", b"NX", b"x" * 600,
 ]  # fmt: skip
 OFFSETS = INTEGERS[:7] + [b"3", b"5", b"-2", b"-3", b"50", b"300", b"1000"]
-FAR_SECONDS = [b"1000", b"100000", b"1000000000"]
-FAR_MS = [b"1000000", b"100000000", b"1000000000000"]
 FAR_AT_SECONDS = [b"33177117420", b"9999999999", b"99999999999"]
 FAR_AT_MS = [b"33177117420000", b"9999999999999", b"9223372036854775807"]
 PAST_AT = [b"1", b"1000", b"1500000000"]  # past as seconds and as ms
@@ -51,6 +49,7 @@ class Source:
 
     def __init__(self, rng):
         self.rng = rng
+        self._times = 0
 
     def pick(self, pool):
         return self.rng.choice(pool)
@@ -81,7 +80,18 @@ class Source:
         return self.pick(self.pick([FLOATS, INTEGERS, NOT_INTEGERS]))
 
     def time(self, far):
-        return self.pick(BAD_TIMES if self.chance(0.25) else far)
+        if self.chance(0.25):
+            return self.pick(BAD_TIMES)
+        return far(self) if callable(far) else self.pick(far)
+
+    def far_seconds(self):
+        """A relative time far away, and far from all others drawn before: GT and LT must not
+        depend on the millisecond in which a server executes them."""
+        self._times += 1
+        return b"%d" % (1000 + self._times * 7919 % 100003 * 600)
+
+    def far_ms(self):
+        return self.far_seconds() + b"000"
 
     def database(self):
         return self.pick(BAD_DATABASES if self.chance(0.15) else DATABASES)
@@ -108,7 +118,7 @@ def _time_option(word, far):
     return option
 
 
-RELATIVE = [_time_option(b"EX", FAR_SECONDS), _time_option(b"PX", FAR_MS)]
+RELATIVE = [_time_option(b"EX", Source.far_seconds), _time_option(b"PX", Source.far_ms)]
 ABSOLUTE = [_time_option(b"EXAT", FAR_AT_SECONDS), _time_option(b"PXAT", FAR_AT_MS)]
 GENERATORS = {}
 
@@ -147,8 +157,8 @@ def _set(s):
 
 command("GET", weight=4)(lambda s: [s.key()])
 command("SETNX")(lambda s: [s.key(), s.value()])
-command("SETEX")(lambda s: [s.key(), s.time(FAR_SECONDS), s.value()])
-command("PSETEX")(lambda s: [s.key(), s.time(FAR_MS), s.value()])
+command("SETEX")(lambda s: [s.key(), s.time(Source.far_seconds), s.value()])
+command("PSETEX")(lambda s: [s.key(), s.time(Source.far_ms), s.value()])
 command("GETSET")(lambda s: [s.key(), s.value()])
 command("GETDEL")(lambda s: [s.key()])
 command("STRLEN")(lambda s: [s.key()])
@@ -226,7 +236,7 @@ def _scan(s):
 
 command("OBJECT ENCODING", mode="encoding", weight=1)(lambda s: [s.key()])
 command("OBJECT REFCOUNT", mode="kind", weight=1)(lambda s: [s.key()])
-command("OBJECT IDLETIME", mode="seconds", weight=1)(lambda s: [s.key()])
+command("OBJECT IDLETIME", mode="kind", weight=1)(lambda s: [s.key()])
 command("OBJECT FREQ", weight=1)(lambda s: [s.key()])
 command("OBJECT HELP", weight=1)(lambda s: [])
 command("MEMORY USAGE", mode="kind", weight=1)(
@@ -236,8 +246,8 @@ command("MEMORY USAGE", mode="kind", weight=1)(
 # ---- times to live ----------------------------------------------------------------------------
 
 CONDITIONS = [b"NX", b"XX", b"GT", b"LT"]
-command("EXPIRE", weight=4)(lambda s: [s.key(), s.time(FAR_SECONDS)] + s.options(CONDITIONS, 2))
-command("PEXPIRE", weight=4)(lambda s: [s.key(), s.time(FAR_MS)] + s.options(CONDITIONS, 2))
+command("EXPIRE", weight=4)(lambda s: [s.key(), s.time(Source.far_seconds)] + s.options(CONDITIONS, 2))
+command("PEXPIRE", weight=4)(lambda s: [s.key(), s.time(Source.far_ms)] + s.options(CONDITIONS, 2))
 command("EXPIREAT", weight=4)(
     lambda s: [s.key(), s.time(FAR_AT_SECONDS + PAST_AT[:1])] + s.options(CONDITIONS, 2)
 )
