@@ -274,7 +274,7 @@ struct raft_output {
 
     bool members_changed; /* another configuration is in force (at append) */
     bool tail_suspect;    /* still; see struct raft_restore */
-    int64_t deadline_us;  /* RAFT_IN_TICK at the latest then */
+    int64_t deadline_us;  /* RAFT_IN_TICK at the latest then; within an hour */
 };
 
 struct raft; /* opaque */

@@ -29,6 +29,9 @@
 /* Reads waiting for their round: beyond it RAFT_ERR_BUSY. */
 #define READS_MAX 65536u
 
+/* No deadline is farther away. */
+#define DEADLINE_MAX_US (INT64_C(3600) * 1000000)
+
 enum peer_state {
     /* Where the logs agree is not known: one message at a time, then wait for an answer. */
     PEER_PROBE,

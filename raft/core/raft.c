@@ -427,6 +427,15 @@ static void drain_append(struct raft *r, struct raft_output *out)
     out->n_append = n;
 }
 
+/* A replica that never campaigns has no deadline; the caller still gets one it can calculate with.
+ */
+static int64_t deadline(const struct raft *r)
+{
+    int64_t at = r->role == RAFT_ROLE_LEADER ? raft_leader_deadline(r) : r->election_at_us;
+
+    return MIN_OF(at, r->now_us + DEADLINE_MAX_US);
+}
+
 void raft_drain(struct raft *r, struct raft_output *out)
 {
     if (r->drained) {
@@ -470,7 +479,7 @@ void raft_drain(struct raft *r, struct raft_output *out)
         .n_need_snapshot = r->n_need_snapshot,
         .members_changed = r->members_changed,
         .tail_suspect = r->tail_suspect,
-        .deadline_us = r->role == RAFT_ROLE_LEADER ? raft_leader_deadline(r) : r->election_at_us,
+        .deadline_us = deadline(r),
     };
     drain_append(r, out);
     r->hard_out = r->hard_seq;
