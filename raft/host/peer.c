@@ -607,7 +607,7 @@ static void peer_free(struct host_peer *p)
         struct conn *c = p->conn;
 
         p->we_dial = false;
-        conn_close(c, "no longer a node of this cluster");
+        conn_close(c, p->host->stopping ? NULL : "no longer a node of this cluster");
         c->peer = NULL;
     }
     free(p);
