@@ -9,6 +9,7 @@
 
 #include "node/command/table.h"
 
+#include <endian.h>
 #include <stdio.h>
 
 const char *const command_flag_names[COMMAND_FLAGS] = {
@@ -50,81 +51,97 @@ const char *const command_spec_flag_names[COMMAND_SPEC_FLAGS] = {
 /* ---- look-up ----------------------------------------------------------------------------------
  */
 
-static inline char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c; }
-
-/* @n <= 8 bytes, lower case, little-endian. */
-static inline uint64_t lower_word(const char *p, size_t n)
+/* The bytes of @w that are 'A' to 'Z' become lower case, all eight at once: adding to a byte's low
+ * seven bits carries into its top bit exactly when it is in range. */
+static inline uint64_t lower_word(uint64_t w)
 {
-    uint64_t w = 0;
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t low = w & (ones * 0x7f);
+    uint64_t from_a = low + ones * (0x80 - 'A');
+    uint64_t above_z = low + ones * (0x7f - 'Z');
+    uint64_t upper = (from_a ^ above_z) & ~w & (ones * 0x80);
 
-    for (size_t i = 0; i < n; i++) {
-        w |= (uint64_t)(unsigned char)lower(p[i]) << (8 * i);
-    }
-    return w;
+    return w | upper >> 2;
 }
 
-/* The same as name_hash() in gen_table.py; @n > 0. */
-static inline uint64_t command_hash(const char *p, size_t n, uint64_t container)
+static inline uint64_t load_8(const char *p)
 {
-    uint64_t a;
-    uint64_t b;
-    uint64_t h;
+    uint64_t w;
 
+    memcpy(&w, p, sizeof w);
+    return le64toh(w);
+}
+
+static inline uint64_t load_4(const char *p)
+{
+    uint32_t w;
+
+    memcpy(&w, p, sizeof w);
+    return le32toh(w);
+}
+
+/* The first and the last 8 bytes of a name, lower case; of a short one 4 each, or what there is.
+ * The same as name_words() in gen_table.py; @n > 0. */
+static inline void name_words(const char *p, size_t n, uint64_t *first, uint64_t *last)
+{
     if (n >= 8) {
-        a = lower_word(p, 8);
-        b = lower_word(p + n - 8, 8);
+        *first = lower_word(load_8(p));
+        *last = lower_word(load_8(p + n - 8));
     } else if (n >= 4) {
-        a = lower_word(p, 4);
-        b = lower_word(p + n - 4, 4);
+        *first = lower_word(load_4(p));
+        *last = lower_word(load_4(p + n - 4));
     } else {
-        a = lower_word(p, 1);
-        b = lower_word(p + n / 2, 1) << 8 | lower_word(p + n - 1, 1);
+        const unsigned char *u = (const unsigned char *)p;
+
+        *first = lower_word(u[0]);
+        *last = lower_word((uint64_t)u[n / 2] << 8 | u[n - 1]);
     }
-    h = (a ^ ((uint64_t)n + (container << 8))) * UINT64_C(0x9E3779B97F4A7C15);
+}
+
+/* The same as name_hash() in gen_table.py. */
+static inline uint64_t name_hash(uint64_t first, uint64_t last, size_t n, uint64_t container)
+{
+    uint64_t h = (first ^ ((uint64_t)n + (container << 8))) * UINT64_C(0x9E3779B97F4A7C15);
+
     h ^= h >> 29;
-    h = (h ^ b) * UINT64_C(0xBF58476D1CE4E5B9);
+    h = (h ^ last) * UINT64_C(0xBF58476D1CE4E5B9);
     return h ^ h >> 32;
 }
 
-static bool same_name(const char *name, const char *p, size_t n)
+/* What the two words of a name longer than both leave out. */
+static bool same_middle(const char *name, const char *p, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (name[i] != lower(p[i])) { /* also where @name ends */
+    for (size_t i = 8; i < n - 8; i++) {
+        if ((char)lower_word((unsigned char)p[i]) != name[i]) {
             return false;
         }
     }
-    return name[n] == '\0';
+    return true;
 }
 
 /* @container: 0 for the top level, else the container's id + 1. */
 static const struct command *find(const char *p, size_t n, uint64_t container)
 {
-    const struct command *c;
+    const struct command_slot *s;
+    uint64_t first;
+    uint64_t last;
     uint64_t h;
     uint64_t d;
-    uint16_t slot;
 
     if (n == 0 || n > command_name_max) {
         return NULL;
     }
-    h = command_hash(p, n, container);
+    name_words(p, n, &first, &last);
+    h = name_hash(first, last, n, container);
     d = command_displace[h & (command_displace_n - 1)];
-    slot = command_slots[((h >> 16) + d * (h >> 40 | 1)) & (command_slots_n - 1)];
-    if (slot == 0) {
+    s = &command_slots[((h >> 16) + d * (h >> 40 | 1)) & (command_slots_n - 1)];
+    if (s->first != first || s->last != last || s->n != n || s->container != container) {
         return NULL;
     }
-    c = &command_entries[slot - 1];
-    if (container == 0 ? slot > command_entries_top_n : slot <= command_entries_top_n) {
+    if (n > 16 && !same_middle(command_entries[s->id].name, p, n)) {
         return NULL;
     }
-    if (container != 0) {
-        const struct command *parent = &command_entries[container - 1];
-
-        if (c < parent->subcommands || c >= parent->subcommands + parent->n_subcommands) {
-            return NULL;
-        }
-    }
-    return same_name(c->name, p, n) ? c : NULL;
+    return &command_entries[s->id];
 }
 
 static uint64_t as_container(const struct command *c) { return (uint64_t)c->id + 1; }

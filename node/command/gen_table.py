@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Generate the command table.
 
-    gen_table.py --dir node/command --table table.gen.c --handlers handlers.h
+    gen_table.py --dir node/command --table table.gen.c --handlers handlers.gen.h
     gen_table.py --dir node/command --all --table table_all.gen.c --stubs stubs.c
 
 Reads, in --dir:
@@ -467,19 +467,23 @@ def load(folder, take_all):
 MASK = (1 << 64) - 1
 
 
-def name_hash(name, container):
+def name_words(name):
+    """The first and the last 8 bytes of a name (of a short one 4, or what there is)."""
     data = name.encode()
     n = len(data)
 
     def word(part):
         return int.from_bytes(part, "little")
     if n >= 8:
-        a, b = word(data[:8]), word(data[-8:])
-    elif n >= 4:
-        a, b = word(data[:4]), word(data[-4:])
-    else:
-        a, b = data[0], data[n // 2] << 8 | data[n - 1]
-    h = (a ^ (n + (container << 8))) * 0x9E3779B97F4A7C15 & MASK
+        return word(data[:8]), word(data[-8:])
+    if n >= 4:
+        return word(data[:4]), word(data[-4:])
+    return data[0], data[n // 2] << 8 | data[n - 1]
+
+
+def name_hash(name, container):
+    a, b = name_words(name)
+    h = (a ^ (len(name) + (container << 8))) * 0x9E3779B97F4A7C15 & MASK
     h ^= h >> 29
     h = (h ^ b) * 0xBF58476D1CE4E5B9 & MASK
     return h ^ h >> 32
@@ -619,6 +623,7 @@ def write_table(path, top):
     ids = {c.name: i for i, c in enumerate(flat)}
     entries = []
     hashed = []
+    keys = []
     for c in flat:
         subs = "NULL"
         if c.subcommands:
@@ -626,6 +631,8 @@ def write_table(path, top):
         entries.append(w.command(c, subs, ids[c.name]))
         container = ids[c.name.split("|")[0]] + 1 if "|" in c.name else 0
         hashed.append((name_hash(c.words[-1], container), ids[c.name]))
+        keys.append("{0x%xu, 0x%xu, %d, %d, %d}" % (
+            name_words(c.words[-1]) + (len(c.words[-1]), container, ids[c.name])))
     displace, slots = perfect_hash(hashed)
     with open(path, "w", encoding="utf-8") as f:
         f.write(HEAD)
@@ -639,17 +646,16 @@ def write_table(path, top):
         f.write("const size_t command_name_max = %d;\n" % max(len(c.words[-1]) for c in flat))
         f.write("const uint8_t command_displace[] = {%s};\n" % ", ".join(map(str, displace)))
         f.write("const size_t command_displace_n = %d;\n" % len(displace))
-        f.write("const uint16_t command_slots[] = {%s};\n" % ", ".join(map(str, slots)))
+        f.write("const struct command_slot command_slots[] = {\n")
+        f.write("".join("    %s,\n" % (keys[k - 1] if k else "{0, 0, 0, 0, 0}") for k in slots))
+        f.write("};\n")
         f.write("const size_t command_slots_n = %d;\n" % len(slots))
 
 
 def write_handlers(path, declared):
     with open(path, "w", encoding="utf-8") as f:
         f.write(HEAD)
-        f.write("#ifndef NODE_COMMAND_HANDLERS_H\n#define NODE_COMMAND_HANDLERS_H\n\n")
-        f.write('#include "node/command/command.h"\n\n')
         f.write("".join("void %s(struct cmd *c);\n" % name for name in declared))
-        f.write("\n#endif\n")
 
 
 def write_stubs(path, top):

@@ -66,6 +66,14 @@ struct command_history {
     const char *since, *text;
 };
 
+/* Where the hash of a name leads: what is compared, and the entry. */
+struct command_slot {
+    uint64_t first, last; /* the name's words, see command.c */
+    uint16_t n;           /* its length; 0: nothing is here */
+    uint16_t container;   /* 0: top level, else the container's id + 1 */
+    uint16_t id;
+};
+
 /* Bit b of the sets in struct command and struct key_spec; NULL: not for clients to see. */
 #define COMMAND_FLAGS 22
 #define COMMAND_SPEC_FLAGS 11
@@ -78,7 +86,7 @@ extern const struct command command_entries[];
 extern const size_t command_entries_n, command_entries_top_n;
 extern const size_t command_name_max; /* bytes of the longest word */
 extern const uint8_t command_displace[];
-extern const uint16_t command_slots[];                   /* 0: free, else id + 1 */
+extern const struct command_slot command_slots[];
 extern const size_t command_displace_n, command_slots_n; /* powers of two */
 
 #endif
