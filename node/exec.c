@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "node/access.h"
 #include "node/effects.h"
 #include "node/gate.h"
 #include "node/node.h"
@@ -15,6 +16,7 @@
 #include "node/slowlog.h"
 #include "node/txn.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define EXPIRE_KEYS_PER_CLOCK 16
@@ -142,7 +144,7 @@ static bool is_paused(struct client *c, const struct command *command)
     return (flags & (CMD_WRITE | CMD_MAY_REPLICATE)) != 0;
 }
 
-static enum exec_result pause(struct client *c)
+static enum exec_result hold_back(struct client *c)
 {
     c->flags |= CLIENT_PAUSED;
     link_append(&c->node->clients.paused, &c->park_link);
@@ -186,7 +188,7 @@ enum exec_result exec_request(struct client *c, const struct arg *argv, int argc
         return refused(c, command, from);
     }
     if (is_paused(c, command)) {
-        return pause(c);
+        return hold_back(c);
     }
     node_refresh_clocks(n);
     cmd.now_ms = n->now_wall_ms;
@@ -297,13 +299,13 @@ bool exec_expire(struct group *g, int64_t budget_us)
     return false;
 }
 
-static void free_keyspace(void *arg, const volatile bool *cancel)
+static void free_keyspace(void *arg, const atomic_bool *cancel)
 {
     (void)cancel;
     keyspace_free(arg);
 }
 
-static void free_value(void *arg, const volatile bool *cancel)
+static void free_value(void *arg, const atomic_bool *cancel)
 {
     (void)cancel;
     keyspace_free_value(arg);

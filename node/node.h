@@ -72,6 +72,9 @@ struct node {
 /* Wall clock of the turn's command; boot clock; both refreshed. */
 void node_refresh_clocks(struct node *n);
 
+/* The peer address of this node: peer-announce-ip, else its entry in cluster-nodes, else bind. */
+void node_self_addr(const struct config *c, struct net_addr *out);
+
 /* Open the data directory, listen, start the threads. -1: log lines say why. */
 MUST_CHECK int node_start(struct node *n);
 /* Serve until a shutdown is complete. */

@@ -528,8 +528,6 @@ static int read_genesis(struct node *n)
     return 0;
 }
 
-void node_self_addr(const struct config *c, struct net_addr *out);
-
 int system_new(struct node *n)
 {
     const struct raft_identity *id = raft_host_identity(n->host);
