@@ -28,9 +28,7 @@ def main():
     parser.add_argument("--differences", type=int, default=5, help="stop after so many")
     options = parser.parse_args()
 
-    run = diff_run.Differential(options.a, options.b, options.seed)
-    report = run.run(options.count, options.differences)
-    run.close()
+    report = diff_run.compare(options.a, options.b, options.seed, options.count, options.differences)
     for difference in report.differences:
         print(difference)
     if report.not_in_both:

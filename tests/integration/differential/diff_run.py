@@ -210,6 +210,15 @@ class Differential:
         return True
 
 
+def compare(address_a, address_b, seed, count, most_differences=5):
+    """One run from a seed: its Report."""
+    run = Differential(address_a, address_b, seed)
+    try:
+        return run.run(count, most_differences)
+    finally:
+        run.close()
+
+
 def required_but_missing(report):
     """Commands this version must have, but one of the servers does not know."""
     return [name for name in report.not_in_both if diff_commands.GENERATORS[name][2]]
