@@ -98,7 +98,8 @@ static void a_shorter_write_follows_a_failed_longer_one(void **state)
     f->disk.write_short_in = 0;
     f->disk.write_enospc_in = 1;
     f->disk.enospc_stays = true; /* zeroing fails as well */
-    assert_int_equal(write_entries(f, 1, 1, 4, 9, 3000), WAL_ERR_FULL);
+    /* Half of it gets there: three whole records of entries that are not in the log. */
+    assert_int_equal(write_entries(f, 1, 1, 4, 10, 500), WAL_ERR_FULL);
     assert_int_equal(write_entries(f, 1, 1, 4, 4, 10), WAL_ERR_FULL);
     settle_disk(f);
     put_entries(f, 1, 1, 4, 4, 10);

@@ -246,6 +246,47 @@ static void every_flipped_byte_is_noticed(void **state)
     image_release(&image);
 }
 
+/* A sector of zeros looks like one that was never written. What later records say of it decides:
+ * each tells how much was durable when it was written. */
+static void zeros_below_a_durable_offset_are_damage(void **state)
+{
+    struct fixture *f = *state;
+    struct image image;
+    struct image_file *file;
+    struct wal_stats s;
+
+    f->config.segment_bytes = 64 << 10;
+    fixture_open(f);
+    put_hard(f, 1, 1, 1, 0);
+    for (uint64_t i = 1; i <= 20; i++) {
+        put_entries(f, 1, 1, i, i, 1000);
+    }
+    wal_get_stats(f->w, &s);
+    image_take(f, &image);
+    file = image_segment(&image, 1);
+    for (size_t sector = WAL_RECORDS_AT / 512; sector <= (s.bytes - 1) / 512; sector++) {
+        bool last_write = (sector + 1) * 512 > s.bytes - 1056;
+        unsigned char saved[512];
+
+        memcpy(saved, file->p + sector * 512, 512);
+        memset(file->p + sector * 512, 0, 512);
+        open_image(f, &image);
+        memcpy(file->p + sector * 512, saved, 512);
+        /* The sector in which the last write begins has durable bytes too. */
+        if (sector == (s.bytes - 1056) / 512) {
+            assert_true(f->rec.lost_records || f->rec.torn_tail);
+            continue;
+        }
+        assert_int_equal(f->rec.lost_records, !last_write);
+        assert_int_equal(recovered(f, 1)->damaged, !last_write);
+        assert_int_equal(f->rec.torn_tail, last_write);
+        if (last_write) {
+            expect_entries(f, 1, 1, 1, 19);
+        }
+    }
+    image_release(&image);
+}
+
 /* The groups whose records were not hit are known not to be: the next baseline vouches for them. */
 static void groups_beside_the_damage_stay_whole(void **state)
 {
@@ -485,6 +526,7 @@ int main(void)
         T(crash_at_every_byte_of_the_last_write),
         T(crash_with_any_sectors_of_the_last_write),
         T(every_flipped_byte_is_noticed),
+        T(zeros_below_a_durable_offset_are_damage),
         T(groups_beside_the_damage_stay_whole),
         T(damage_lasts_until_repaired),
         T(headers_are_kept_twice),
