@@ -96,7 +96,10 @@ struct raft_term_run {
 struct raft_restore {
     struct raft_hard_state hard;
     struct raft_pos snapshot;             /* the log begins behind it; {0,0}: none */
-    struct raft_members snapshot_members; /* in force at snapshot */
+    /* In force at snapshot. The first replicas of a group start with their members at a position
+     * behind 0, say {1, 1}, as if from a snapshot: one that joins later with nothing then gets them
+     * by stream. At {0, 0} it would be sent the entries from 1 on and never learn them. */
+    struct raft_members snapshot_members;
     struct raft_pos last;                 /* last entry, or equal to snapshot */
     const struct raft_term_run *runs;     /* cover snapshot.index+1 .. last.index */
     size_t n_runs;

@@ -238,12 +238,16 @@ static void replicate_to(struct raft *r, struct peer *p)
         want_snapshot(r, p); /* again, if the last one failed */
     }
     while (p->state != PEER_SNAPSHOT) {
+        /* Before any waiting: heartbeats cannot name that position any more, so nothing would show
+         * that what is in flight was lost. */
+        if (p->next <= r->log.base.index) {
+            want_snapshot(r, p);
+            break;
+        }
         if (p->state == PEER_PROBE ? p->probe_sent : window_full(r, p)) {
             break;
         }
-        if (p->next <= r->log.base.index) {
-            want_snapshot(r, p);
-        } else if (p->next > r->log.last) {
+        if (p->next > r->log.last) {
             if (p->state == PEER_PROBE) {
                 p->probe_sent = true;
                 send_empty(r, p);
