@@ -288,7 +288,9 @@ void client_process_input(struct client *c)
         }
         if (r == RESP_READY &&
             exec_request(c, c->parser.argv, (int)c->parser.n_spans) == EXEC_PARKED) {
-            break; /* the request is parsed again when the client goes on */
+            /* It stays in the input, and is parsed again when the client goes on. */
+            (void)resp_consumed(&c->parser);
+            break;
         }
         buf_consume(&c->in, resp_consumed(&c->parser));
     }
