@@ -132,8 +132,10 @@ static int spec_find(const struct command *c, const struct key_spec *s, const st
 int command_keys(const struct command *c, const struct arg *argv, int argc, int *positions,
                  uint16_t *flags, int max)
 {
-    struct found f = {positions, flags, 0, max};
+    struct found f = {.max = max};
 
+    f.positions = positions;
+    f.flags = flags;
     for (size_t i = 0; i < c->n_key_specs; i++) {
         const struct key_spec *s = &c->key_specs[i];
         uint16_t key_flags = 0;

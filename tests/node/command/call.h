@@ -21,7 +21,7 @@ static inline void call_split(struct call *c, const char *line)
     char *p = c->text;
 
     assert_true(strlen(line) < sizeof c->text);
-    strcpy(c->text, line);
+    memcpy(c->text, line, strlen(line) + 1);
     c->argc = 0;
     for (;;) {
         size_t n;
