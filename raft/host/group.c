@@ -33,9 +33,14 @@ static void mark_dirty(struct host_group *g)
 
 int host_group_step(struct host_group *g, struct raft_input *in)
 {
+    int rc;
+
     in->now_us = g->host->now_us;
-    mark_dirty(g);
-    return raft_step(g->core, in);
+    rc = raft_step(g->core, in);
+    if (rc == RAFT_OK) { /* else nothing has changed, and a drain would try the same again */
+        mark_dirty(g);
+    }
+    return rc;
 }
 
 void host_group_feed_core(struct host_group *g, struct raft_input *in)

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 #include <arpa/inet.h>
@@ -567,6 +568,9 @@ struct tcluster *tcluster_new(size_t nodes, size_t groups)
 {
     struct tcluster *c = mem_zalloc(sizeof *c);
 
+    if (getenv("HOLDFAST_TEST_VERBOSE") != NULL) {
+        log_set_level(LOG_LVL_DEBUG);
+    }
     assert_true(nodes <= CLUSTER_NODES_TEST_MAX);
     assert_true(groups <= CLUSTER_GROUPS_TEST_MAX);
     c->n = c->n_members = nodes;
