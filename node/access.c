@@ -79,7 +79,8 @@ static struct item *unless_expired(struct cmd *c, uint32_t db, const struct key 
 
 static struct item *look_up(struct cmd *c, uint32_t db, const struct arg *name, struct key *k)
 {
-    *k = keyspace_key(c->ks, name->p, name->n);
+    *k = c->slot >= 0 ? keyspace_key_in_slot(c->ks, name->p, name->n, (uint16_t)c->slot)
+                      : keyspace_key(c->ks, name->p, name->n);
     raise_gate(c, k);
     return unless_expired(c, db, k, keyspace_find(c->ks, db, k));
 }

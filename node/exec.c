@@ -165,6 +165,7 @@ enum exec_result exec_request(struct client *c, const struct arg *argv, int argc
         .argv = argv,
         .argc = argc,
         .db = c->db,
+        .slot = -1,
         .reply = &c->reply,
     };
     uint16_t slot = 0;
@@ -240,6 +241,7 @@ int exec_apply(struct group *g, const void *p, size_t size)
         .group = g,
         .ks = g->ks,
         .applying = true,
+        .slot = -1,
         .reply = &discard,
     };
     char text[512];
@@ -269,7 +271,7 @@ bool exec_expire(struct group *g, int64_t budget_us)
     struct node *n = g->node;
     int64_t until = clock_boot_us() + budget_us;
     struct resp_out discard = {.buf = &g->discard, .version = 2};
-    struct cmd cmd = {.node = n, .group = g, .ks = g->ks, .reply = &discard};
+    struct cmd cmd = {.node = n, .group = g, .ks = g->ks, .slot = -1, .reply = &discard};
     struct item *it;
     unsigned done = 0;
 

@@ -197,6 +197,7 @@ enum route route_command(struct client *c, struct cmd *cmd, uint16_t *slot_out)
             has_keys = false; /* the command itself says what is wrong */
         } else if (slot >= 0) {
             *slot_out = (uint16_t)slot;
+            cmd->slot = slot;
         }
     }
 

@@ -203,6 +203,7 @@ static void run_queue(struct cmd *c, struct client *client)
         sub.argv = q->argv;
         sub.argc = q->argc;
         sub.db = client->db; /* a queued SELECT changes it */
+        sub.slot = client->multi_slot;
         sub.in_exec = true;
         sub.wrote = false;
         sub.effects = 0;

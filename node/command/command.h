@@ -29,6 +29,7 @@ struct cmd {
     struct group *group; /* data group of the keys (keyless: the node's data group) */
     struct keyspace *ks; /* of that group */
     uint32_t db;
+    int slot;               /* all keys are in this one; -1: not known (or no slots) */
     int64_t now_ms;         /* wall time, one value for a whole command or transaction */
     struct resp_out *reply; /* where the reply goes (a discarding one while applying) */
     bool applying;          /* from the log: no effects, no expiry, no clock */

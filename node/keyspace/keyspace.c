@@ -100,11 +100,16 @@ void keyspace_free(struct keyspace *ks)
 
 struct key keyspace_key(const struct keyspace *ks, const char *p, size_t n)
 {
+    return keyspace_key_in_slot(ks, p, n, ks->config.by_slot ? cluster_slot(p, n) : 0);
+}
+
+struct key keyspace_key_in_slot(const struct keyspace *ks, const char *p, size_t n, uint16_t slot)
+{
     return (struct key){
         .p = p,
         .n = n,
         .hash = siphash13(&ks->config.hash_key, p, n),
-        .slot = ks->config.by_slot ? cluster_slot(p, n) : 0,
+        .slot = slot,
     };
 }
 

@@ -51,6 +51,8 @@ struct keyspace *keyspace_new(const struct keyspace_config *config); /* never NU
 void keyspace_free(struct keyspace *ks);
 
 struct key keyspace_key(const struct keyspace *ks, const char *p, size_t n);
+/* The same when the slot is known already. */
+struct key keyspace_key_in_slot(const struct keyspace *ks, const char *p, size_t n, uint16_t slot);
 
 /* ---- items ----------------------------------------------------------------------------------- */
 
