@@ -5,15 +5,20 @@
 
 #include "base/mem.h"
 #include "node/command/command.h"
+#include "node/memory.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define SAMPLE_US 100000
+#define MEMORY_SAMPLE_US 1000000 /* asking the allocator is not free */
 
 void stats_init(struct stats *s)
 {
-    memset(s, 0, sizeof *s);
+    struct memory_usage m;
+
+    memory_usage(&m);
+    *s = (struct stats){.startup_memory = m.allocated, .peak_memory = m.allocated};
     s->by_command = mem_zalloc(command_count() * sizeof *s->by_command);
 }
 
@@ -35,7 +40,8 @@ void stats_reset(struct stats *s)
     fresh.snapshots_ok = s->snapshots_ok;
     fresh.snapshots_failed = s->snapshots_failed;
     fresh.last_fork_us = s->last_fork_us;
-    fresh.peak_memory = s->peak_memory;
+    fresh.startup_memory = s->startup_memory;
+    fresh.memory_sampled_us = 0; /* the peak begins anew */
     fresh.rate_commands.last_us = s->rate_commands.last_us;
     fresh.rate_in.last_us = s->rate_in.last_us;
     fresh.rate_out.last_us = s->rate_out.last_us;
@@ -95,6 +101,13 @@ void stats_sample(struct stats *s, int64_t now_us)
     sample(&s->rate_commands, s->commands, now_us);
     sample(&s->rate_in, s->net_in, now_us);
     sample(&s->rate_out, s->net_out, now_us);
+    if (now_us - s->memory_sampled_us >= MEMORY_SAMPLE_US) {
+        struct memory_usage m;
+
+        memory_usage(&m);
+        s->peak_memory = MAX_OF(s->peak_memory, m.allocated);
+        s->memory_sampled_us = now_us;
+    }
 }
 
 uint64_t stats_rate(const struct stats_rate *r)

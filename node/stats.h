@@ -39,7 +39,8 @@ struct stats {
         int64_t last_us;
         unsigned next;
     } rate_commands, rate_in, rate_out;
-    uint64_t peak_memory;
+    uint64_t peak_memory, startup_memory; /* bytes allocated */
+    int64_t memory_sampled_us;
     uint64_t clients_output_max, clients_input_max;
 };
 

@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * node/command/cmd_debug.c - DEBUG: what tests and bug hunts ask of a node. Off unless
+ * enable-debug-command says otherwise. It concerns this node's replica alone: DIGEST on a follower
+ * is the digest of the follower. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "node/access.h"
+#include "node/command/handlers.h"
+#include "node/effects.h"
+#include "node/gate.h"
+#include "node/node.h"
+#include "node/node_limits.h"
+#include "node/route.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define DIGEST_BYTES 20
+
+static bool is_allowed(const struct cmd *c)
+{
+    const char *ip = c->client->ip;
+
+    switch ((enum debug_command)c->node->config.enable_debug_command) {
+    case DEBUG_COMMAND_YES:
+        return true;
+    case DEBUG_COMMAND_LOCAL:
+        return strncmp(ip, "127.", 4) == 0 || strcmp(ip, "::1") == 0;
+    case DEBUG_COMMAND_NO:
+        break;
+    }
+    return false;
+}
+
+/* The keys are here (maybe as a follower's); else replies. */
+static bool has_data(struct cmd *c)
+{
+    if (c->group != NULL && c->ks != NULL && c->group->state != GROUP_LOADING) {
+        return true;
+    }
+    resp_error(c->reply, "LOADING Redis is loading the dataset in memory");
+    return false;
+}
+
+static void reply_digest(struct cmd *c, const unsigned char digest[DIGEST_BYTES], bool as_status)
+{
+    char hex[2 * DIGEST_BYTES + 1];
+
+    for (size_t i = 0; i < DIGEST_BYTES; i++) {
+        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    }
+    if (as_status) {
+        resp_status(c->reply, hex);
+    } else {
+        resp_bulk_str(c->reply, hex);
+    }
+}
+
+/* ---- data -------------------------------------------------------------------------------------
+ */
+
+static void debug_digest(struct cmd *c)
+{
+    unsigned char digest[DIGEST_BYTES];
+
+    if (has_data(c)) {
+        access_all(c);
+        keyspace_digest(c->ks, digest);
+        reply_digest(c, digest, true);
+    }
+}
+
+static void debug_digest_value(struct cmd *c)
+{
+    if (!has_data(c)) {
+        return;
+    }
+    resp_array(c->reply, (size_t)c->argc - 2);
+    for (int i = 2; i < c->argc; i++) {
+        unsigned char digest[DIGEST_BYTES] = {0};
+        struct key k;
+        const struct item *it = access_peek(c, &c->argv[i], &k);
+
+        if (it != NULL) {
+            keyspace_digest_value(c->ks, it, digest);
+        }
+        reply_digest(c, digest, false);
+    }
+}
+
+static void debug_object(struct cmd *c)
+{
+    const struct item *it;
+    struct key k;
+    char text[256];
+
+    if (!has_data(c)) {
+        return;
+    }
+    it = access_peek(c, &c->argv[2], &k);
+    if (it == NULL) {
+        resp_error(c->reply, "ERR no such key");
+        return;
+    }
+    snprintf(text, sizeof text,
+             "Value at:%p refcount:1 encoding:%s bytes:%zu lru:%u lru_seconds_idle:%lld",
+             (const void *)it, item_encoding_name(it), keyspace_item_bytes(c->ks, it, 0),
+             item_access(it), (long long)cmd_access_idle(c, item_access(it)));
+    resp_status(c->reply, text);
+}
+
+static void debug_htstats(struct cmd *c)
+{
+    struct buf text;
+    int64_t db;
+
+    if (!has_data(c) || !cmd_arg_i64(c, 2, &db, NULL)) {
+        return;
+    }
+    if (db < 0 || db >= (int64_t)keyspace_databases(c->ks)) {
+        resp_error(c->reply, "ERR Out of range database");
+        return;
+    }
+    buf_init(&text);
+    keyspace_describe(c->ks, (uint32_t)db, &text);
+    resp_verbatim(c->reply, "txt", text.len > 0 ? buf_head(&text) : "", text.len);
+    buf_release(&text);
+}
+
+/* ---- POPULATE -----------------------------------------------------------------------------------
+ */
+
+#define POPULATE_SLICE_US 4000
+#define POPULATE_KEYS_PER_CLOCK 32
+
+/* Goes on in slices, like all long work, and through the log, like all writes. */
+struct populate {
+    struct client *client;
+    uint32_t db;
+    int64_t next, count, size; /* size < 0: as long as "value:N" */
+    char *prefix;
+};
+
+static void populate_free(struct populate *p)
+{
+    free(p->prefix);
+    free(p);
+}
+
+/* One key, unless it is there. False: no memory for the value. */
+static bool populate_one(struct populate *p, struct cmd *c)
+{
+    char text[32];
+    size_t len = (size_t)snprintf(text, sizeof text, "value:%lld", (long long)p->next);
+    size_t size = p->size < 0 ? len : (size_t)p->size;
+    struct arg name;
+    struct item *it;
+    struct key k;
+    char *value;
+    struct buf b;
+
+    value = mem_try_alloc(size + 1);
+    if (value == NULL) {
+        return false;
+    }
+    memset(value, 0, size + 1);
+    memcpy(value, text, MIN_OF(len, size));
+    buf_init(&b);
+    buf_printf(&b, "%s:%lld", p->prefix, (long long)p->next);
+    name = (struct arg){buf_head(&b), b.len};
+    it = access_write(c, &name, &k);
+    if (it == NULL) {
+        access_set_string(c, &k, NULL, value, size, KEYSPACE_NO_EXPIRE);
+        effect_set(c, &k, value, size, KEYSPACE_NO_EXPIRE);
+    }
+    buf_release(&b);
+    free(value);
+    p->next++;
+    return true;
+}
+
+/* False: out of memory. */
+static bool populate_slice(struct populate *p, struct cmd *c)
+{
+    int64_t until = clock_boot_us() + POPULATE_SLICE_US;
+    struct group *g = c->group;
+
+    for (unsigned n = 1; p->next < p->count; n++) {
+        if (group_is_congested(g) ||
+            (n % POPULATE_KEYS_PER_CLOCK == 0 && clock_boot_us() > until)) {
+            break;
+        }
+        if (!populate_one(p, c)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool populate_goes_on(struct client *client, bool timed_out, bool gone)
+{
+    struct populate *p = (struct populate *)(uintptr_t)client->block_arg[0];
+    struct node *n = client->node;
+    struct group *g = n->groups[NODE_DATA_GROUP];
+    struct cmd cmd = {
+        .node = n,
+        .client = client,
+        .command = client->last_command,
+        .group = g,
+        .ks = g->ks,
+        .db = p->db,
+        .now_ms = n->now_wall_ms,
+        .reply = &client->reply,
+    };
+    bool enough_memory;
+
+    if (gone) {
+        populate_free(p);
+        return false;
+    }
+    if (g->state != GROUP_SERVING) {
+        resp_error(cmd.reply, "UNBLOCKED force unblock from blocking operation, instance state "
+                              "changed (master -> replica?)");
+        populate_free(p);
+        return true;
+    }
+    if (!timed_out && g->parking > 0) {
+        return false; /* a snapshot or a transfer wants quiet for a moment */
+    }
+    enough_memory = populate_slice(p, &cmd);
+    node_has_work(n); /* batches leave at the end of this turn */
+    if (enough_memory && !timed_out && p->next < p->count) {
+        return false;
+    }
+    if (enough_memory) {
+        resp_status(cmd.reply, "OK");
+    } else {
+        resp_error(cmd.reply, "OOM no memory for a value of that size");
+    }
+    access_all(&cmd); /* the reply waits for the last key, also of an earlier slice */
+    if (cmd.gate != 0) {
+        client->last_write_batch = cmd.gate;
+    }
+    gate_reply(client, &cmd, 0);
+    populate_free(p);
+    return true;
+}
+
+static void debug_populate(struct cmd *c)
+{
+    static const char positive[] = "ERR value is out of range, must be positive";
+    struct populate *p;
+    int64_t count, size = -1;
+
+    if (!cmd_arg_range(c, 2, 0, INT64_MAX, &count, positive) ||
+        (c->argc == 5 && !cmd_arg_range(c, 4, 0, cmd_string_max(c), &size, positive))) {
+        return;
+    }
+    if (c->in_exec) {
+        resp_error(c->reply, "ERR DEBUG POPULATE is not possible in a transaction");
+        return;
+    }
+    if (c->group == NULL || c->ks == NULL || c->group->state != GROUP_SERVING) {
+        resp_error(c->reply, "READONLY You can't write against a read only replica.");
+        return;
+    }
+    p = mem_zalloc(sizeof *p);
+    p->client = c->client;
+    p->db = c->db;
+    p->count = count;
+    p->size = size;
+    if (c->argc >= 4) {
+        p->prefix = mem_alloc(c->argv[3].n + 1);
+        memcpy(p->prefix, c->argv[3].p, c->argv[3].n);
+        p->prefix[c->argv[3].n] = '\0';
+    } else {
+        p->prefix = mem_strdup("key");
+    }
+    c->client->block_arg[0] = (uintptr_t)p;
+    client_block(c->client, populate_goes_on, 0);
+}
+
+/* ---- replies of every kind
+ * ------------------------------------------------------------------------- */
+
+static void protocol_push(struct resp_out *o)
+{
+    if (o->version < 3) {
+        resp_error(o, "ERR RESP2 is not supported by this command");
+        return;
+    }
+    resp_push(o, 2);
+    resp_bulk_str(o, "server-cpu-usage");
+    resp_int(o, 42);
+    /* A push is no reply. */
+    resp_bulk_str(o, "Some real reply following the push reply");
+}
+
+static void protocol_attribute(struct resp_out *o)
+{
+    if (o->version >= 3) {
+        resp_attribute(o, 1);
+        resp_bulk_str(o, "key-popularity");
+        resp_array(o, 2);
+        resp_bulk_str(o, "key:123");
+        resp_int(o, 90);
+    }
+    resp_bulk_str(o, "Some real reply following the attribute");
+}
+
+static void protocol_map(struct resp_out *o)
+{
+    resp_map(o, 3);
+    for (int i = 0; i < 3; i++) {
+        resp_int(o, i);
+        resp_bool(o, i == 1);
+    }
+}
+
+static void protocol_numbers(struct resp_out *o, bool as_set)
+{
+    if (as_set) {
+        resp_set(o, 3);
+    } else {
+        resp_array(o, 3);
+    }
+    for (int i = 0; i < 3; i++) {
+        resp_int(o, i);
+    }
+}
+
+static void debug_protocol(struct cmd *c)
+{
+    static const char big[] = "1234567999999999999999999999999999999";
+    static const char verbatim[] = "This is a verbatim\nstring";
+    const struct arg *a = &c->argv[2];
+    struct resp_out *o = c->reply;
+
+    if (arg_is(a, "string")) {
+        resp_bulk_str(o, "Hello World");
+    } else if (arg_is(a, "integer")) {
+        resp_int(o, 12345);
+    } else if (arg_is(a, "double")) {
+        resp_double(o, 3.141);
+    } else if (arg_is(a, "null")) {
+        resp_null(o);
+    } else if (arg_is(a, "array") || arg_is(a, "set")) {
+        protocol_numbers(o, arg_is(a, "set"));
+    } else if (arg_is(a, "map")) {
+        protocol_map(o);
+    } else if (arg_is(a, "attrib")) {
+        protocol_attribute(o);
+    } else if (arg_is(a, "push")) {
+        protocol_push(o);
+    } else if (arg_is(a, "bignum")) {
+        resp_big_number(o, big, sizeof big - 1);
+    } else if (arg_is(a, "verbatim")) {
+        resp_verbatim(o, "txt", verbatim, sizeof verbatim - 1);
+    } else if (arg_is(a, "true") || arg_is(a, "false")) {
+        resp_bool(o, arg_is(a, "true"));
+    } else {
+        resp_error(o, "ERR Wrong protocol type name. Please use one of the following: "
+                      "string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|"
+                      "false");
+    }
+}
+
+/* ---- the process
+ * -------------------------------------------------------------------------------------- */
+
+/* The exec thread sleeps: that is the point, Raft must live on. */
+static void debug_sleep(struct cmd *c)
+{
+    struct timespec t;
+    double seconds;
+
+    if (!num_parse_double(c->argv[2].p, c->argv[2].n, &seconds) || seconds < 0 || seconds > 1e6) {
+        resp_error(c->reply, "ERR value is not a valid float");
+        return;
+    }
+    t.tv_sec = (time_t)seconds;
+    t.tv_nsec = (long)((seconds - (double)t.tv_sec) * 1e9);
+    while (nanosleep(&t, &t) != 0 && errno == EINTR) {
+    }
+    cmd_reply_ok(c);
+}
+
+static void debug_set_active_expire(struct cmd *c)
+{
+    int64_t on;
+
+    if (cmd_arg_range(c, 2, 0, 1, &on, "ERR argument must be 0 or 1")) {
+        c->node->config.active_expire = on == 1;
+        cmd_reply_ok(c);
+    }
+}
+
+static void debug_log(struct cmd *c)
+{
+    log_warning("DEBUG LOG: %.*s", (int)MIN_OF(c->argv[2].n, 1024), c->argv[2].p);
+    cmd_reply_ok(c);
+}
+
+static void debug_error(struct cmd *c)
+{
+    resp_errorf(c->reply, "%.*s", (int)MIN_OF(c->argv[2].n, 4096), c->argv[2].p);
+}
+
+NORETURN static void debug_segfault(struct cmd *c)
+{
+    (void)c;
+    log_warning("DEBUG SEGFAULT: crashing as asked");
+    signal(SIGSEGV, SIG_DFL);
+    raise(SIGSEGV);
+    abort();
+}
+
+NORETURN static void debug_panic(struct cmd *c)
+{
+    (void)c;
+    log_warning("DEBUG PANIC: crashing as asked");
+    abort();
+}
+
+static void debug_help(struct cmd *c)
+{
+    static const char *const lines[] = {
+        "DIGEST",
+        "    A digest of all keys and values of this node's replica.",
+        "DIGEST-VALUE <key> [<key> ...]",
+        "    The same of single keys.",
+        "ERROR <text>",
+        "    Reply with this error.",
+        "HTSTATS <db>",
+        "    Describe the hash tables of a database.",
+        "LOG <text>",
+        "    Write a line to the log.",
+        "OBJECT <key>",
+        "    Describe how the value at <key> is kept.",
+        "PANIC",
+        "    Abort the process.",
+        "POPULATE <count> [<prefix>] [<size>]",
+        "    Set <count> keys named <prefix>:<n>, that are not there yet, replicated as usual.",
+        "PROTOCOL <type>",
+        "    Reply with a value of the type: string, integer, double, bignum, null, array, set,",
+        "    map, attrib, push, verbatim, true, false.",
+        "SEGFAULT",
+        "    Crash the process by a signal.",
+        "SET-ACTIVE-EXPIRE <0|1>",
+        "    Whether keys whose time is up are deleted also when nobody asks for them.",
+        "SLEEP <seconds>",
+        "    Hold up the thread that executes commands.",
+        NULL,
+    };
+
+    cmd_reply_help(c, lines);
+}
+
+void cmd_debug(struct cmd *c)
+{
+    static const struct {
+        const char *word;
+        int argc_min, argc_max; /* < 0: any */
+        void (*fn)(struct cmd *c);
+    } subcommands[] = {
+        {"HELP", 2, 2, debug_help},
+        {"SLEEP", 3, 3, debug_sleep},
+        {"DIGEST", 2, 2, debug_digest},
+        {"DIGEST-VALUE", 2, -1, debug_digest_value},
+        {"OBJECT", 3, 3, debug_object},
+        {"HTSTATS", 3, 3, debug_htstats},
+        {"POPULATE", 3, 5, debug_populate},
+        {"PROTOCOL", 3, 3, debug_protocol},
+        {"SET-ACTIVE-EXPIRE", 3, 3, debug_set_active_expire},
+        {"LOG", 3, 3, debug_log},
+        {"ERROR", 3, 3, debug_error},
+        {"SEGFAULT", 2, 2, debug_segfault},
+        {"PANIC", 2, 2, debug_panic},
+    };
+
+    if (!is_allowed(c)) {
+        resp_error(c->reply,
+                   "ERR DEBUG command not allowed. If the enable-debug-command option is set to "
+                   "\"local\", you can run it from a local connection, otherwise you need to set "
+                   "this option in the configuration file, and then restart the server.");
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(subcommands); i++) {
+        if (arg_is(&c->argv[1], subcommands[i].word) && c->argc >= subcommands[i].argc_min &&
+            (subcommands[i].argc_max < 0 || c->argc <= subcommands[i].argc_max)) {
+            subcommands[i].fn(c);
+            return;
+        }
+    }
+    resp_errorf(c->reply,
+                "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try DEBUG "
+                "HELP.",
+                (int)MIN_OF(c->argv[1].n, 128), c->argv[1].p);
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * node/command/cmd_server.c - the server as a whole: TIME, LASTSAVE, BGSAVE, BGREWRITEAOF,
+ * SHUTDOWN, ROLE, INFO. Waiting for replicas is in cmd_wait.c. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "node/command/handlers.h"
+#include "node/info.h"
+#include "node/node.h"
+#include "node/snapshot.h"
+#include "node/system.h"
+
+#include <string.h>
+
+void cmd_time(struct cmd *c)
+{
+    int64_t now_us = clock_wall_us();
+
+    resp_array(c->reply, 2);
+    resp_bulk_i64(c->reply, now_us / 1000000);
+    resp_bulk_i64(c->reply, now_us % 1000000);
+}
+
+void cmd_info(struct cmd *c)
+{
+    struct buf text;
+
+    buf_init(&text);
+    info_write(c->node, info_sections(c->argv + 1, (size_t)c->argc - 1), &text);
+    resp_verbatim(c->reply, "txt", text.len > 0 ? buf_head(&text) : "", text.len);
+    buf_release(&text);
+}
+
+/* ---- snapshots ------------------------------------------------------------------------------- */
+
+void cmd_lastsave(struct cmd *c)
+{
+    const struct node *n = c->node;
+    int64_t ms = n->stats.last_snapshot_wall_ms;
+
+    resp_int(c->reply, (ms != 0 ? ms : n->start_wall_ms) / 1000);
+}
+
+/* A snapshot of every group whose newest one is older than its state; none of the others: that one
+ * is as new as one taken now, and LASTSAVE says so. False: nothing is loaded, replied. */
+static bool ask_for_snapshots(struct cmd *c)
+{
+    struct node *n = c->node;
+    struct group *data = n->groups[NODE_DATA_GROUP];
+
+    if (data == NULL || data->state == GROUP_LOADING) {
+        resp_error(c->reply, "LOADING Redis is loading the dataset in memory");
+        return false;
+    }
+    for (size_t i = 0; i < NODE_GROUPS_MAX; i++) {
+        if (n->groups[i] != NULL) {
+            snapshot_ask(n->groups[i]);
+        }
+    }
+    if (data->applied == data->snapshot.index && data->batch.len == 0) {
+        n->stats.last_snapshot_wall_ms = n->now_wall_ms;
+    }
+    return true;
+}
+
+void cmd_bgsave(struct cmd *c)
+{
+    bool schedule = c->argc == 2 && arg_is(&c->argv[1], "SCHEDULE");
+    bool running = snapshot_is_running(c->node);
+
+    if (c->argc > 1 && !schedule) {
+        cmd_reply_syntax_error(c);
+    } else if (running && !schedule) {
+        resp_error(c->reply, "ERR Background save already in progress");
+    } else if (ask_for_snapshots(c)) {
+        resp_status(c->reply,
+                    running ? "Background saving scheduled" : "Background saving started");
+    }
+}
+
+/* The log is the append-only file; what shortens it is a snapshot. */
+void cmd_bgrewriteaof(struct cmd *c)
+{
+    bool running = snapshot_is_running(c->node);
+
+    if (ask_for_snapshots(c)) {
+        resp_status(c->reply, running ? "Background append only file rewriting scheduled"
+                                      : "Background append only file rewriting started");
+    }
+}
+
+/* ---- SHUTDOWN ----------------------------------------------------------------------------------
+ */
+
+enum {
+    SHUTDOWN_SAVE = 1u << 0,
+    SHUTDOWN_NOSAVE = 1u << 1,
+    SHUTDOWN_NOW = 1u << 2,
+    SHUTDOWN_FORCE = 1u << 3,
+    SHUTDOWN_ABORT = 1u << 4,
+};
+
+static const char shutdown_failed[] = "ERR Errors trying to SHUTDOWN. Check logs.";
+
+/* What a SHUTDOWN SAVE waits for: block_arg of its client. */
+enum { ARG_FLAGS, ARG_SAVE_INDEX, ARG_FAILURES };
+
+static bool shutdown_flags(struct cmd *c, unsigned *flags)
+{
+    static const struct {
+        const char *word;
+        unsigned flag;
+    } words[] = {
+        {"SAVE", SHUTDOWN_SAVE},   {"NOSAVE", SHUTDOWN_NOSAVE}, {"NOW", SHUTDOWN_NOW},
+        {"FORCE", SHUTDOWN_FORCE}, {"ABORT", SHUTDOWN_ABORT},
+    };
+
+    *flags = 0;
+    for (int i = 1; i < c->argc; i++) {
+        unsigned flag = 0;
+
+        for (size_t w = 0; w < ARRAY_LEN(words); w++) {
+            flag |= arg_is(&c->argv[i], words[w].word) ? words[w].flag : 0;
+        }
+        if (flag == 0) {
+            return false;
+        }
+        *flags |= flag;
+    }
+    if ((*flags & SHUTDOWN_ABORT) && *flags != SHUTDOWN_ABORT) {
+        return false;
+    }
+    return (*flags & (SHUTDOWN_SAVE | SHUTDOWN_NOSAVE)) != (SHUTDOWN_SAVE | SHUTDOWN_NOSAVE);
+}
+
+static void begin_shutdown(struct node *n, unsigned flags)
+{
+    log_notice("a client asked for a shutdown");
+    if (flags & SHUTDOWN_NOW) {
+        /* Nobody is waited for: the other nodes elect a leader once this one is gone. */
+        n->shutdown_asked = true;
+        n->shutdown_deadline_us = n->now_us;
+        node_has_work(n);
+    } else {
+        node_shutdown(n);
+    }
+}
+
+/* The client of a SHUTDOWN: answered only when nothing comes of it. */
+static bool shutdown_goes_on(struct client *c, bool timed_out, bool gone)
+{
+    struct node *n = c->node;
+    struct group *g = n->groups[NODE_DATA_GROUP];
+    uint64_t *arg = c->block_arg;
+
+    (void)timed_out;
+    if (gone) {
+        return false;
+    }
+    if (n->shutdown_asked || (arg[ARG_FLAGS] & SHUTDOWN_SAVE) == 0) {
+        if (!n->shutdown_asked) {
+            resp_error(&c->reply, shutdown_failed); /* SHUTDOWN ABORT */
+        }
+        return !n->shutdown_asked;
+    }
+    if (g != NULL && g->snapshot.index >= arg[ARG_SAVE_INDEX]) {
+        begin_shutdown(n, (unsigned)arg[ARG_FLAGS]);
+        arg[ARG_FLAGS] = 0;
+        return false;
+    }
+    if (n->stats.snapshots_failed == arg[ARG_FAILURES]) {
+        return false;
+    }
+    if (arg[ARG_FLAGS] & SHUTDOWN_FORCE) {
+        log_warning("shutting down although the snapshot failed");
+        begin_shutdown(n, (unsigned)arg[ARG_FLAGS]);
+        arg[ARG_FLAGS] = 0;
+        return false;
+    }
+    resp_error(&c->reply, shutdown_failed);
+    return true;
+}
+
+static void abort_shutdown(struct cmd *c)
+{
+    struct node *n = c->node;
+
+    if (!n->shutdown_asked) {
+        resp_error(c->reply, "ERR No shutdown in progress.");
+        return;
+    }
+    log_notice("the shutdown was aborted by a client");
+    n->shutdown_asked = false;
+    clients_check_blocked(n);
+    cmd_reply_ok(c);
+}
+
+void cmd_shutdown(struct cmd *c)
+{
+    struct node *n = c->node;
+    struct group *g = n->groups[NODE_DATA_GROUP];
+    uint64_t *arg = c->client->block_arg;
+    unsigned flags;
+
+    if (!shutdown_flags(c, &flags)) {
+        cmd_reply_syntax_error(c);
+        return;
+    }
+    if (flags & SHUTDOWN_ABORT) {
+        abort_shutdown(c);
+        return;
+    }
+    if (n->shutdown_asked && (flags & SHUTDOWN_NOW)) {
+        n->shutdown_deadline_us = n->now_us;
+    }
+    if ((flags & SHUTDOWN_SAVE) && g != NULL && g->state == GROUP_LOADING) {
+        flags &= ~(unsigned)SHUTDOWN_SAVE; /* what it loads from is the newest there is */
+    }
+    arg[ARG_FLAGS] = flags;
+    if ((flags & SHUTDOWN_SAVE) && g != NULL && !n->shutdown_asked) {
+        arg[ARG_SAVE_INDEX] = g->applied;
+        arg[ARG_FAILURES] = n->stats.snapshots_failed;
+        snapshot_ask(g);
+    } else {
+        arg[ARG_FLAGS] = 0;
+        begin_shutdown(n, flags);
+    }
+    client_block(c->client, shutdown_goes_on, 0);
+}
+
+/* ---- ROLE
+ * ---------------------------------------------------------------------------------------- */
+
+static void role_leader(struct cmd *c, const struct group *g)
+{
+    struct resp_out *o = c->reply;
+    struct raft_group_status status;
+    size_t n = 0;
+    size_t at;
+
+    resp_array(o, 3);
+    resp_bulk_str(o, "master");
+    resp_int(o, (int64_t)g->applied);
+    at = resp_deferred_begin(o);
+    if (raft_host_group_status(c->node->host, g->number, &status) == RAFT_HOST_OK) {
+        for (size_t i = 0; i < status.raft.n_peers; i++) {
+            const struct raft_peer_status *p = &status.raft.peers[i];
+            const struct cluster_node *node = cluster_state_node(system_state(c->node), p->id);
+
+            if (p->active && node != NULL) {
+                resp_array(o, 3);
+                resp_bulk_str(o, node->client.host);
+                resp_bulk_i64(o, node->client.port);
+                resp_bulk_i64(o, (int64_t)p->match);
+                n++;
+            }
+        }
+    }
+    resp_deferred_array(o, at, n);
+}
+
+void cmd_role(struct cmd *c)
+{
+    const struct group *g = c->node->groups[NODE_DATA_GROUP];
+    const struct cluster_node *leader = NULL;
+    const char *link = "connect";
+
+    if (g != NULL && g->role == RAFT_ROLE_LEADER) {
+        role_leader(c, g);
+        return;
+    }
+    if (g != NULL && g->leader != 0) {
+        leader = cluster_state_node(system_state(c->node), g->leader);
+        link = g->state == GROUP_LOADING ? "sync" : "connected";
+    }
+    resp_array(c->reply, 5);
+    resp_bulk_str(c->reply, "slave");
+    resp_bulk_str(c->reply, leader != NULL ? leader->client.host : "");
+    resp_int(c->reply, leader != NULL ? leader->client.port : 0);
+    resp_bulk_str(c->reply, link);
+    resp_int(c->reply, g != NULL ? (int64_t)g->applied : 0);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * node/memory.c - see node/memory.h. The programs are linked with jemalloc, sanitized builds are
+ * not: its interface is looked for at run time. */
+#include "node/memory.h"
+
+#include <malloc.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+int mallctl(const char *name, void *old, size_t *old_len, void *new, size_t new_len)
+    __attribute__((weak));
+
+static uint64_t statistic(const char *name)
+{
+    size_t v = 0;
+    size_t n = sizeof v;
+
+    return mallctl(name, &v, &n, NULL, 0) == 0 ? v : 0;
+}
+
+static uint64_t resident(void)
+{
+    unsigned long long size = 0, pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+
+    if (f == NULL) {
+        return 0;
+    }
+    if (fscanf(f, "%llu %llu", &size, &pages) != 2) {
+        pages = 0;
+    }
+    fclose(f);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+void memory_usage(struct memory_usage *out)
+{
+    uint64_t epoch = 1;
+    size_t n = sizeof epoch;
+
+    *out = (struct memory_usage){.rss = resident()};
+    if (mallctl == NULL || mallctl("epoch", &epoch, &n, &epoch, n) != 0) {
+        out->allocated = out->active = out->mapped_resident = out->rss;
+        return;
+    }
+    out->allocated = statistic("stats.allocated");
+    out->active = statistic("stats.active");
+    out->mapped_resident = statistic("stats.resident");
+}
+
+uint64_t memory_of_system(void)
+{
+    return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+void memory_allocator(char *out)
+{
+    const char *version = NULL;
+    size_t n = sizeof version;
+
+    if (mallctl == NULL || mallctl("version", &version, &n, NULL, 0) != 0) {
+        snprintf(out, 64, "libc");
+        return;
+    }
+    /* "5.3.0-0-g54eaed1d...": the hash is of no use. */
+    snprintf(out, 64, "jemalloc-%.*s", (int)strcspn(version, "-"), version);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * node/memory.h - what the process holds, as the allocator and the system count it. Any thread. */
+#ifndef NODE_MEMORY_H
+#define NODE_MEMORY_H
+
+#include "base/base.h"
+
+struct memory_usage {
+    uint64_t allocated;               /* handed out by the allocator; without jemalloc: resident */
+    uint64_t active, mapped_resident; /* jemalloc: pages in use, pages held; else as allocated */
+    uint64_t rss;                     /* of the process */
+};
+void memory_usage(struct memory_usage *out);
+uint64_t memory_of_system(void);
+/* "jemalloc-5.3.0", or "libc". @out: 64 bytes. */
+void memory_allocator(char *out);
+
+#endif
