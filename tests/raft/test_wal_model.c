@@ -5,7 +5,8 @@
  *
  * The model is a plain array of terms per group. Records that were not synced are kept in a list:
  * after a crash the log must be what the model is after some prefix of that list, in every group
- * at once, and never less than what was synced.
+ * at once, and never less than what was synced. At the end of each seed what was synced is damaged
+ * here and there: a group is then as it was, or is reported.
  *
  * WAL_MODEL_SEEDS=n runs more seeds, WAL_MODEL_SEED=n only that one. */
 #include "tests/raft/wal_fixture.h"
@@ -237,7 +238,8 @@ static void do_write(struct model *m)
         if (chance(m, 20) && g->last.index > g->snapshot.index && g->last.term < hard.term) {
             index -= pick(m, MIN_OF(g->last.index - g->snapshot.index, 40) + 1);
         }
-        x[p].n_entries = MIN_OF(pick(m, ENTRIES), (size_t)(INDEX_MAX - index));
+        x[p].n_entries = pick(m, ENTRIES);
+        x[p].n_entries = MIN_OF(x[p].n_entries, (size_t)(INDEX_MAX - index));
         x[p].entries = e[p];
         for (size_t i = 0; i < x[p].n_entries; i++) {
             e[p][i] = make_entry(group, hard.term, index + i, pick_size(m));
@@ -306,6 +308,132 @@ static void do_crash(struct model *m)
     check_recovery(m);
 }
 
+/* ---- damage ------------------------------------------------------------------------------ */
+
+/* What a group may be after a loss: as it was, or reported. */
+static void check_after_damage(struct model *m, uint32_t group, bool tail_was_zeroed)
+{
+    const struct model_group *g = &m->now[group];
+    const struct wal_group *r = recovered(m->f, group);
+    uint64_t index;
+
+    if (!g->exists || r == NULL) {
+        assert_true(!g->exists || m->f->rec.lost_records || m->f->rec.torn_tail);
+        return;
+    }
+    assert_true(r->restore.hard.term <= g->hard.term);
+    assert_int_equal(r->damaged, r->restore.tail_suspect);
+    if (!r->damaged && !tail_was_zeroed) {
+        assert_int_equal(r->restore.hard.term, g->hard.term);
+        assert_int_equal(r->restore.hard.vote, g->hard.vote);
+        assert_true(same_pos(r->restore.snapshot, g->snapshot));
+        assert_true(same_pos(r->restore.last, g->last));
+    }
+    for (index = r->restore.snapshot.index + 1; index <= r->restore.last.index; index++) {
+        struct raft_entry *e;
+        size_t n;
+
+        assert_int_equal(wal_read(m->f->w, group, index, 1, 1, &e, &n), WAL_OK);
+        assert_int_equal(e->pos.index, index);
+        assert_true(entry_is_right(group, e));
+        if (!r->damaged && !tail_was_zeroed) {
+            assert_int_equal(e->pos.term, g->term[index]);
+        }
+        raft_entry_unref(e);
+    }
+}
+
+/* Damage somewhere in what was synced; then a restart, a repair, another restart. */
+static void damage_once(struct model *m, struct image *image)
+{
+    struct fixture *f = m->f;
+    struct image_file *file = &image->files[pick(m, image->n)];
+    unsigned char *saved = mem_dup(file->p, file->n);
+    uint64_t last_number = 0;
+    uint64_t number;
+    struct wal_reader r;
+    struct wal_record rec;
+    bool zeroed = chance(m, 30);
+    bool changed;
+    size_t from;
+
+    for (size_t i = 0; i < image->n; i++) {
+        assert_true(wal_format_parse_name(image->files[i].name, &number));
+        last_number = MAX_OF(last_number, number);
+    }
+    assert_int_equal(wal_reader_open(&r, file->p, file->n), WAL_FORMAT_OK);
+    number = r.header.number;
+    while (wal_reader_next(&r, &rec) == WAL_READ_RECORD) {
+    }
+    if (r.at == WAL_RECORDS_AT) {
+        free(saved);
+        return;
+    }
+    from = WAL_RECORDS_AT + pick(m, r.at - WAL_RECORDS_AT);
+    if (zeroed) {
+        size_t n = 512 * (1 + pick(m, 20));
+
+        from -= from % 512;
+        memset(file->p + from, 0, MIN_OF(n, r.at - from));
+    } else {
+        file->p[from] ^= (unsigned char)(1 + pick(m, 255));
+    }
+    changed = memcmp(saved, file->p, file->n) != 0;
+    fixture_close(f);
+    image_put(f, image);
+    memcpy(file->p, saved, file->n);
+    free(saved);
+    fixture_open(f);
+    zeroed = zeroed && number == last_number;
+    assert_true(!changed || f->rec.lost_records || (zeroed && f->rec.torn_tail));
+    for (uint32_t g = 0; g < GROUPS; g++) {
+        check_after_damage(m, g, zeroed && f->rec.torn_tail);
+    }
+    for (int again = 0; again < 2; again++) {
+        struct wal_recovery before = f->rec;
+
+        memset(&f->rec, 0, sizeof f->rec);
+        fixture_reopen(f);
+        assert_false(f->rec.lost_records);
+        assert_int_equal(f->rec.n_groups, before.n_groups);
+        for (size_t i = 0; i < before.n_groups; i++) {
+            const struct wal_group *a = &before.groups[i];
+            const struct wal_group *b = &f->rec.groups[i];
+            struct raft_hard_state hard = b->restore.hard;
+            uint64_t next = b->restore.last.index + 1;
+            struct raft_entry *e = make_entry(b->group, hard.term + 1, next, 10);
+            struct wal_write x = {.group = b->group,
+                                  .has_hard = true,
+                                  .hard = {.term = hard.term + 1},
+                                  .repaired = true,
+                                  .entries = &e,
+                                  .n_entries = 1};
+
+            assert_int_equal(b->damaged, again == 0 && a->damaged);
+            assert_true(again == 1 || same_pos(a->restore.last, b->restore.last));
+            assert_true(again == 0 || b->restore.last.index == a->restore.last.index + 1);
+            assert_true(same_pos(a->restore.snapshot, b->restore.snapshot));
+            assert_int_equal(wal_write(f->w, &x, 1), WAL_OK);
+            raft_entry_unref(e);
+        }
+        wal_recovery_release(&before);
+    }
+}
+
+static void damage_some(struct model *m)
+{
+    struct image image;
+
+    assert_int_equal(wal_sync(m->f->w), WAL_OK);
+    all_is_safe(m);
+    fixture_close(m->f);
+    image_take(m->f, &image);
+    for (int i = 0; i < 12; i++) {
+        damage_once(m, &image);
+    }
+    image_release(&image);
+}
+
 static void run_seed(struct fixture *f, uint64_t seed)
 {
     struct model *m = mem_zalloc(sizeof *m);
@@ -340,6 +468,7 @@ static void run_seed(struct fixture *f, uint64_t seed)
             check_recovery(m);
         }
     }
+    damage_some(m);
     fixture_close(f);
     image_put(f, &none);
     free(m->changes);
@@ -350,7 +479,7 @@ static void the_log_is_like_its_model(void **state)
 {
     const char *one = getenv("WAL_MODEL_SEED");
     const char *many = getenv("WAL_MODEL_SEEDS");
-    uint64_t n = many != NULL ? strtoull(many, NULL, 10) : 30;
+    uint64_t n = many != NULL ? strtoull(many, NULL, 10) : 20;
 
     if (one != NULL) {
         run_seed(*state, strtoull(one, NULL, 10));

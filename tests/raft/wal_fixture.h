@@ -59,7 +59,7 @@ struct image {
         char name[64];
         unsigned char *p;
         size_t n;
-    } files[64];
+    } files[512];
     size_t n;
 };
 void image_take(const struct fixture *f, struct image *out);
