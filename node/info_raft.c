@@ -164,6 +164,9 @@ static void one_group(struct node *n, const struct group *g, struct buf *out)
         return; /* being created: there is nothing to show yet */
     }
     lease_ms = MAX_OF((s->lease_until_us - n->now_us) / 1000, 0);
+    /* The published copy may be a little older than what is applied, and thus committed, here. */
+    status.raft.commit = MAX_OF(s->commit, g->applied);
+    status.raft.last.index = MAX_OF(s->last.index, g->applied);
     buf_printf(out,
                "group%u:role=%s,state=%s,term=%llu,leader=%llu,commit=%llu,applied=%llu,last=%llu,"
                "persisted=%llu,lease_ms=%lld,uncommitted_bytes=%llu,log_bytes=%llu,"
