@@ -328,7 +328,8 @@ MUST_CHECK int raft_members_at(const struct raft *r, uint64_t index, struct raft
 uint64_t raft_term_at(const struct raft *r, uint64_t index);
 
 /* Entries @first.. from memory, borrowed, at most @max and about @bytes_max (at least one).
- * NOT_CACHED: read them from the log. COMPACTED: behind the snapshot. *@n is 0 past the end. */
+ * NOT_CACHED: read them from the log. COMPACTED: behind the snapshot, maybe one that was just
+ * stepped and the next drain says to install. *@n is 0 past the end. */
 MUST_CHECK int raft_get_entries(const struct raft *r, uint64_t first, size_t max,
                                 uint64_t bytes_max, struct raft_entry **out, size_t *n);
 

@@ -197,7 +197,7 @@ uint64_t raft_durable_commit(const struct raft *r);
 uint64_t raft_random(struct raft *r, uint64_t n); /* [0, n) */
 
 /* ---- election.c ---- */
-bool raft_is_voter(const struct raft *r);
+bool raft_may_campaign(const struct raft *r);
 void raft_become_follower(struct raft *r, uint64_t term, uint64_t leader);
 void raft_campaign(struct raft *r, bool forced);
 void raft_reset_election_timer(struct raft *r);

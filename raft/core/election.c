@@ -8,16 +8,29 @@
  * lease before it ordered that election. */
 #include "raft/core/core.h"
 
-bool raft_is_voter(const struct raft *r)
+/* A voter of the configuration in force. Also one that it removes, as long as it is not known to be
+ * committed: the others may still need its longer log to win (thesis 4.2.2). */
+bool raft_may_campaign(const struct raft *r)
 {
-    return (raft_own_flags(r) & (RAFT_MEMBER_VOTER | RAFT_MEMBER_VOTER_OLD)) != 0;
+    for (size_t i = r->log.n_configs; i > 0; i--) {
+        const struct raft_log_config *c = &r->log.configs[i - 1];
+        const struct raft_member *m = raft_members_find(&c->members, r->config.id);
+
+        if (m != NULL && (m->flags & (RAFT_MEMBER_VOTER | RAFT_MEMBER_VOTER_OLD))) {
+            return true;
+        }
+        if (c->index <= r->commit) {
+            break;
+        }
+    }
+    return false;
 }
 
 void raft_reset_election_timer(struct raft *r)
 {
     int64_t t = r->config.election_timeout_us, wait;
 
-    if (!raft_is_voter(r)) {
+    if (!raft_may_campaign(r)) {
         r->election_at_us = INT64_MAX;
         return;
     }
@@ -175,8 +188,13 @@ void raft_campaign(struct raft *r, bool forced)
 
 void raft_election_tick(struct raft *r)
 {
-    if (r->role != RAFT_ROLE_LEADER && r->now_us >= r->election_at_us) {
+    if (r->role == RAFT_ROLE_LEADER || r->now_us < r->election_at_us) {
+        return;
+    }
+    if (raft_may_campaign(r)) {
         campaign_pre(r);
+    } else {
+        raft_reset_election_timer(r); /* its removal was committed meanwhile */
     }
 }
 
@@ -314,7 +332,7 @@ void raft_on_vote_reply(struct raft *r, const struct raft_message *m)
 /* The leader of this term hands over (thesis 3.10): no pre-vote, no waiting. */
 void raft_on_timeout_now(struct raft *r, const struct raft_message *m)
 {
-    if (m->term != r->term || r->role != RAFT_ROLE_FOLLOWER || !raft_is_voter(r) ||
+    if (m->term != r->term || r->role != RAFT_ROLE_FOLLOWER || !raft_may_campaign(r) ||
         r->tail_suspect) {
         return;
     }

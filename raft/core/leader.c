@@ -296,7 +296,7 @@ void raft_update_lease(struct raft *r)
         return;
     }
     /* Rounded up: the margin is never smaller than the drift. */
-    r->lease_until_us = start + t - (t / 1000000 + 1) * (int64_t)r->config.lease_drift_ppm;
+    r->lease_until_us = start + t - (t * (int64_t)r->config.lease_drift_ppm + 999999) / 1000000;
     if (r->lease_until_us < 0) {
         r->lease_until_us = 0;
     }

@@ -171,7 +171,7 @@ void raft_sync_members(struct raft *r)
         raft_peer_release(&old[j++]);
     }
     r->members_changed = true;
-    if (was_voter != raft_is_voter(r)) {
+    if (was_voter != raft_may_campaign(r)) {
         raft_reset_election_timer(r);
     }
 }
@@ -279,7 +279,8 @@ static int on_message(struct raft *r, const struct raft_message *m)
 {
     int rc;
 
-    if (m->from == RAFT_NONE || m->from == r->config.id || m->to != r->config.id || m->term == 0) {
+    if (m->from == RAFT_NONE || m->from == r->config.id || m->to != r->config.id ||
+        (m->term == 0 && m->type != RAFT_MSG_PRE_VOTE_REPLY)) {
         return RAFT_ERR_BAD_MESSAGE;
     }
     switch (m->type) {
