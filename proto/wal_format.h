@@ -192,7 +192,8 @@ enum wal_damage {
 /* @p[0..n) is a segment and stays the caller's. Result: enum wal_format_result. */
 MUST_CHECK int wal_reader_open(struct wal_reader *r, const unsigned char *p, size_t n);
 /* The segment after this one says (header.prev_end) where this one ended. What the file has beyond
- * does not count; what is missing is damage. */
+ * does not count; what is missing is damage. Not for a salvaged segment (WAL_SEGMENT_SALVAGED):
+ * what it replaces ended there, and it says itself where it ends (header.records_end). */
 void wal_reader_known_end(struct wal_reader *r, uint64_t end);
 enum wal_read wal_reader_next(struct wal_reader *r, struct wal_record *rec);
 /* What the invalid record at r->at means. @last: it is in the newest segment of its log. */

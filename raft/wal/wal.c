@@ -154,7 +154,9 @@ int wal_open(const struct wal_config *config, struct wal_recovery *rec, struct w
         wal_close(w);
         return rc;
     }
-    if (!wal_ballast_create(w)) {
+    if (w->ballast_bytes == 0) {
+        wal_ballast_remove(w); /* an earlier configuration may have wanted one */
+    } else if (!wal_ballast_create(w)) {
         log_warning("log: no room for the ballast of %llu bytes",
                     (unsigned long long)w->ballast_bytes);
     }
@@ -296,7 +298,7 @@ int wal_append_batch(struct wal *w, uint64_t bytes)
 
     assert(w->batch.at == end);
     assert(end <= s->file_bytes);
-    if (end > w->zeroed && bytes < WAL_ZERO_AHEAD_BELOW) {
+    if (end > w->zeroed && end - w->durable < WAL_ZERO_AHEAD_BELOW) {
         uint64_t ahead = MIN_OF(s->file_bytes - end, (uint64_t)WAL_ZERO_AHEAD_BYTES);
 
         if (ahead > 0) {

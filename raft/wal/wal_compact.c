@@ -17,19 +17,24 @@
 
 /* ---- the ballast ------------------------------------------------------------------------- */
 
-void wal_ballast_drop(struct wal *w)
+void wal_ballast_remove(struct wal *w)
 {
     char path[WAL_PATH_BYTES];
 
-    if (!w->ballast) {
-        return;
-    }
     wal_path(w, WAL_BALLAST_NAME, path);
     if (unlink(path) != 0 && errno != ENOENT) {
-        log_warning("log: cannot give up the ballast %s: %s", path, strerror(errno));
+        log_warning("log: cannot remove the ballast %s: %s", path, strerror(errno));
         return;
     }
     w->ballast = false;
+}
+
+void wal_ballast_drop(struct wal *w)
+{
+    if (!w->ballast) {
+        return;
+    }
+    wal_ballast_remove(w);
     w->ballast_tried_us = clock_boot_us();
     log_notice("log: gave up the ballast of %llu bytes", (unsigned long long)w->ballast_bytes);
 }

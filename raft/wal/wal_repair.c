@@ -159,10 +159,7 @@ int wal_repair(struct wal *w, const struct found *f, struct wal_buffer *buffer)
     int rc;
 
     /* Room for the copies; it is made anew when the log is open. */
-    if (w->ballast_bytes > 0) {
-        w->ballast = true;
-        wal_ballast_drop(w);
-    }
+    wal_ballast_remove(w);
     rc = settle_last(w, last);
     if (rc == WAL_OK) {
         rc = replace_all(w, f, buffer, false);

@@ -503,6 +503,37 @@ static void damage_behind_a_snapshot_costs_nothing(void **state)
     image_release(&image);
 }
 
+/* A part of the disk that cannot be read is damage like any other; behind the end it is nothing. */
+static void unreadable_sectors_are_damage(void **state)
+{
+    struct fixture *f = *state;
+    struct wal_stats s;
+
+    f->config.segment_bytes = 64 << 10;
+    fixture_open(f);
+    put_hard(f, 1, 1, 1, 0);
+    for (uint64_t i = 1; i <= 20; i++) {
+        put_entries(f, 1, 1, i, i, 1000);
+    }
+    wal_get_stats(f->w, &s);
+    f->disk.bad_from = s.bytes + 8192;
+    f->disk.bad_to = f->disk.bad_from + 512;
+    fixture_reopen(f);
+    assert_false(f->rec.lost_records);
+    assert_false(recovered(f, 1)->damaged);
+    assert_int_equal(f->disk.bad_to, 0); /* written over */
+    expect_entries(f, 1, 1, 1, 20);
+
+    f->disk.bad_from = 10000;
+    f->disk.bad_to = 10001;
+    fixture_reopen(f);
+    assert_true(f->rec.lost_records);
+    assert_true(recovered(f, 1)->damaged);
+    assert_int_equal(recovered(f, 1)->restore.last.index, 3); /* the page at 8192 is gone */
+    f->disk.bad_to = 0;
+    expect_entries(f, 1, 1, 1, 3);
+}
+
 /* A crash while a segment is made leaves a temporary file; it is removed and means nothing. */
 static void a_half_made_segment_is_no_segment(void **state)
 {
@@ -533,6 +564,7 @@ int main(void)
         T(a_log_without_any_header_is_refused),
         T(big_losses_are_noticed),
         T(damage_behind_a_snapshot_costs_nothing),
+        T(unreadable_sectors_are_damage),
         T(a_half_made_segment_is_no_segment),
     };
 

@@ -84,6 +84,9 @@ static ssize_t disk_pwritev(void *ctx, int fd, const void *p, int n, off_t at)
         errno = ENOSPC;
         return -1;
     }
+    if ((uint64_t)at <= d->bad_from && (uint64_t)at + total >= d->bad_to) {
+        d->bad_from = d->bad_to = 0; /* the disk has mapped it elsewhere */
+    }
     remember(d, fd, (uint64_t)at, total);
     if (strikes(&d->write_short_in)) {
         part = iov[0];
@@ -95,7 +98,12 @@ static ssize_t disk_pwritev(void *ctx, int fd, const void *p, int n, off_t at)
 
 static ssize_t disk_pread(void *ctx, int fd, void *p, size_t n, off_t at)
 {
-    (void)ctx;
+    const struct disk *d = ctx;
+
+    if ((uint64_t)at < d->bad_to && (uint64_t)at + n > d->bad_from) {
+        errno = EIO;
+        return -1;
+    }
     return pread(fd, p, n, at);
 }
 

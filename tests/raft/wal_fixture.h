@@ -27,7 +27,8 @@ struct disk {
     bool enospc_stays; /* until cleared, every later write or fallocate of new room fails too */
     uint64_t room;     /* bytes that fallocate may still give, when .limited */
     bool limited;
-    uint64_t writes, syncs, zero_ahead;
+    uint64_t writes, syncs;
+    uint64_t bad_from, bad_to; /* offsets of any file that cannot be read until they are written */
     struct undo *undo;
     size_t n_undo, cap_undo;
     bool track; /* keep undo records */
