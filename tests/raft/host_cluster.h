@@ -67,7 +67,7 @@ struct tnode_counts tnode_counts(struct tcluster *c, size_t i);
 struct raft_host *tnode_host(struct tcluster *c, size_t i); /* for any-thread functions */
 
 /* ---- conditions: true once it holds, false after the deadline ---- */
-#define WAIT_MS 20000
+#define WAIT_MS 60000
 #define WAIT_FOR(ms, condition)                                                                    \
     ({                                                                                             \
         bool ok_ = false;                                                                          \
