@@ -64,9 +64,7 @@ struct peer {
     int64_t acked_sent_us; /* newest sending time it has acknowledged: what a lease stands on */
     uint64_t suspect_nonce;
 
-    /* The stream outlives a leadership: a second one never starts before the first ended. */
-    bool streaming;
-    bool snapshot_wait; /* the last one failed: wait for a sign of life */
+    bool snapshot_wait; /* the last stream failed: wait for a sign of life */
     int64_t no_stream_until_us;
 
     bool read_back_asked;
@@ -105,6 +103,9 @@ struct raft {
 
     struct peer *peers; /* of raft_log_members(), same order */
     size_t n_peers, cap_peers;
+    /* To whom a stream is under way. It outlives leaderships, and a membership too. */
+    uint64_t *streams;
+    size_t n_streams, cap_streams;
 
     int64_t election_at_us; /* INT64_MAX: does not campaign */
     int64_t heard_us;       /* last APPEND of a leader whose term was current */

@@ -260,6 +260,7 @@ void raft_free(struct raft *r)
     }
     raft_log_release(&r->log);
     free(r->peers);
+    free(r->streams);
     free(r->reads);
     free(r->messages);
     free(r->message_entries);

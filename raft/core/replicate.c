@@ -186,14 +186,35 @@ static void send_entries(struct raft *r, struct peer *p, struct raft_entry *cons
     add_inflight(r, p, p->next - 1, bytes);
 }
 
+static bool is_streaming(const struct raft *r, uint64_t id)
+{
+    for (size_t i = 0; i < r->n_streams; i++) {
+        if (r->streams[i] == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void stream_ended(struct raft *r, uint64_t id)
+{
+    for (size_t i = 0; i < r->n_streams; i++) {
+        if (r->streams[i] == id) {
+            r->streams[i] = r->streams[--r->n_streams];
+            return;
+        }
+    }
+}
+
 static void want_snapshot(struct raft *r, struct peer *p)
 {
     p->state = PEER_SNAPSHOT;
     clear_inflight(p);
-    if (p->streaming || p->snapshot_wait || r->now_us < p->no_stream_until_us) {
+    if (p->snapshot_wait || r->now_us < p->no_stream_until_us || is_streaming(r, p->id)) {
         return;
     }
-    p->streaming = true;
+    r->streams = array_grow(r->streams, &r->cap_streams, r->n_streams + 1, sizeof *r->streams);
+    r->streams[r->n_streams++] = p->id;
     r->need_snapshot = array_grow(r->need_snapshot, &r->cap_need_snapshot, r->n_need_snapshot + 1,
                                   sizeof *r->need_snapshot);
     r->need_snapshot[r->n_need_snapshot++] = p->id;
@@ -337,11 +358,8 @@ void raft_on_snapshot_sent(struct raft *r, const struct raft_input *in)
 {
     struct peer *p = raft_find_peer(r, in->sent.peer);
 
-    if (p == NULL) {
-        return;
-    }
-    p->streaming = false;
-    if (r->role != RAFT_ROLE_LEADER || p->state != PEER_SNAPSHOT) {
+    stream_ended(r, in->sent.peer);
+    if (p == NULL || r->role != RAFT_ROLE_LEADER || p->state != PEER_SNAPSHOT) {
         return;
     }
     if (in->sent.failed) {
