@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TICK_US 50000
 #define WANTED_CHECK_US 1000000
@@ -233,6 +234,8 @@ static void on_mail(struct raft_host *h, struct mail *m)
     case MAIL_SNAP_OUT:
         snap_out_ended(h, m->snap_out);
         return;
+    case MAIL_CLOSE:
+        break; /* by host_mail_free() */
     default:
         g = host_find_group(h, m->group);
         if (g != NULL && g->core != NULL) {
@@ -269,6 +272,9 @@ void host_mail_free(struct mail *m)
         break;
     case MAIL_SNAP_IN:
         snap_in_answer(m->snap_in, SNAP_IN_REFUSED);
+        break;
+    case MAIL_CLOSE:
+        close(m->fd);
         break;
     default: /* an outgoing stream is the host's list's */
         break;

@@ -43,6 +43,7 @@ enum mail_type {
     /* from the snapshot streams */
     MAIL_SNAP_IN,  /* .snap_in: a file was received */
     MAIL_SNAP_OUT, /* .snap_out: a stream ended */
+    MAIL_CLOSE,    /* .fd: a socket that was accepted in the raft thread's loop */
 };
 
 struct mail {
@@ -64,6 +65,7 @@ struct mail {
         struct host_peer_list *peers;
         struct host_send *send;
         struct raft_identity *identity;
+        int fd;
         struct log_job *job;
         struct snap_in *snap_in;
         struct snap_out *snap_out;

@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -328,6 +329,7 @@ static enum peer_snap_status receive_file(struct snap_in *s, struct stream *st,
 static void receive_snapshot(void *arg, const atomic_bool *cancel)
 {
     struct snap_in *s = arg;
+    struct mail m = {.type = MAIL_CLOSE, .fd = s->fd};
     unsigned char frame[PEER_HEADER_BYTES + PEER_HEAD_MAX];
     struct peer_snap_offer offer;
     enum peer_snap_status status = PEER_SNAP_REFUSED;
@@ -354,6 +356,11 @@ static void receive_snapshot(void *arg, const atomic_bool *cancel)
         log_verbose("Snapshot stream from node %" PRIu64 ": %s", s->from, strerror(errno));
     }
 out:
+    /* The raft thread's loop forgets a descriptor late; were it closed here, its number could be
+     * somebody else's by then. */
+    shutdown(s->fd, SHUT_RDWR);
+    mailbox_put(&s->host->mail, &m, true);
+    st.fd = -1;
     stream_release(&st);
     unref(s);
 }
