@@ -216,6 +216,7 @@ static bool populate_goes_on(struct client *client, bool timed_out, bool gone)
         .group = g,
         .ks = g->ks,
         .db = p->db,
+        .slot = -1,
         .now_ms = n->now_wall_ms,
         .reply = &client->reply,
     };
