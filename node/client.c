@@ -28,8 +28,6 @@
 #define INPUT_KEEP (32u * 1024) /* an idle client's buffers shrink to this */
 #define ACCEPTS_PER_TURN 1000
 #define WRITE_PER_TURN (1u << 20)
-#define UNAUTH_ARGS_MAX 10
-#define UNAUTH_BULK_MAX (16 * 1024)
 
 static void on_readable(struct ev_loop *loop, struct ev_io *w, int events);
 static void on_writable(struct ev_loop *loop, struct ev_io *w, int events);
@@ -270,12 +268,11 @@ void client_process_input(struct client *c)
     }
     c->processing = true;
     while (c->in.len > 0 && may_process(c)) {
-        bool unauth = exec_needs_auth(c);
         struct resp_limits limits = {
             .inline_max = 64u * 1024,
-            .args_max = unauth ? UNAUTH_ARGS_MAX : 1024 * 1024,
-            .bulk_max = unauth ? UNAUTH_BULK_MAX : config->proto_max_bulk_len,
-            .unauthenticated = unauth,
+            .args_max = INT32_MAX,
+            .bulk_max = config->proto_max_bulk_len,
+            .unauthenticated = exec_needs_auth(c),
         };
         enum resp_result r = resp_parse(&c->parser, &c->in, &limits);
 
@@ -592,6 +589,12 @@ static void end_pause(struct node *n)
     }
 }
 
+static bool has_waited_for_leader(const struct group *g)
+{
+    return g->leaderless_since_us != 0 &&
+           g->node->now_us - g->leaderless_since_us > g->node->config.election_wait_timeout * 1000;
+}
+
 void clients_check_deadlines(struct node *n)
 {
     expire_parked(&n->clients.unrouted, n->now_us);
@@ -599,6 +602,10 @@ void clients_check_deadlines(struct node *n)
         if (n->groups[i] != NULL) {
             expire_parked(&n->groups[i]->parked, n->now_us);
             gate_recheck(n->groups[i]);
+            gate_redirect_reads(n->groups[i], has_waited_for_leader(n->groups[i]));
+            if (n->groups[i]->parking > 0) {
+                node_has_work(n); /* a transfer waits for reads to leave, or for its deadline */
+            }
         }
     }
     end_pause(n);

@@ -89,11 +89,20 @@ void gate_reply(struct client *c, const struct cmd *cmd, uint16_t slot)
     c->node->stats.gated_replies += cmd->gate > g->committed;
 }
 
+/* The leadership under which this was executed ended before it was confirmed. */
+static bool leadership_ended(const struct group *g, uint64_t executed)
+{
+    return executed > g->lost_from && executed <= g->lost_to;
+}
+
 /* True when reads of @g executed up to @executed are known to have been the leader's. */
 static bool is_confirmed(struct group *g, uint64_t executed)
 {
     struct node *n = g->node;
 
+    if (leadership_ended(g, executed)) {
+        return false;
+    }
     if (g->read_confirmed >= executed) {
         return true;
     }
@@ -227,16 +236,27 @@ static void replace_all(struct group *g,
     }
 }
 
-/* A read is lost with the leadership, unless it was confirmed already. */
-static bool read_is_lost(const struct group *g, const struct segment *s)
-{
-    return s->needs_lease && s->executed > g->read_confirmed;
-}
-
 void gate_reads_lost(struct group *g)
 {
-    if (g->node->config.read_consistency != READ_LOCAL) {
+    if (g->node->config.read_consistency == READ_LOCAL) {
+        return;
+    }
+    if (g->lost_from == g->lost_to) {
+        g->lost_from = g->read_confirmed;
+    }
+    g->lost_to = g->node->executions;
+}
+
+static bool read_is_lost(const struct group *g, const struct segment *s)
+{
+    return s->needs_lease && leadership_ended(g, s->executed);
+}
+
+void gate_redirect_reads(struct group *g, bool now)
+{
+    if (g->lost_from != g->lost_to && (now || g->leader != 0)) {
         replace_all(g, read_is_lost);
+        g->lost_from = g->lost_to = 0;
     }
 }
 

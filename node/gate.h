@@ -26,8 +26,10 @@ void gate_advance(struct client *c);
 void gate_committed(struct group *g, uint64_t before);
 /* Look at reads that wait for a lease or a read round. */
 void gate_recheck(struct group *g);
-/* Leadership of @g is lost: reads that were not confirmed are answered by a redirection. */
+/* Leadership of @g is lost: what was read and not confirmed never will be. */
 void gate_reads_lost(struct group *g);
+/* Answer those reads with a redirection, when a leader is known, or @now. */
+void gate_redirect_reads(struct group *g, bool now);
 /* All batches above group->committed are gone: so are the replies that waited for them. */
 void gate_batches_gone(struct group *g);
 /* The fate of the batches above group->committed cannot be found out any more: clients that wait

@@ -172,7 +172,9 @@ static void commit_batches(struct group *g, uint64_t number)
     }
     g->committed = number;
     gate_committed(g, before);
-    if (g->parking == 0 && link_is_in(&g->parked) && !group_is_congested(g)) {
+    if (g->parking > 0) {
+        node_has_work(g->node); /* a transfer or a snapshot waits for this */
+    } else if (link_is_in(&g->parked) && !group_is_congested(g)) {
         group_wake_parked(g);
     }
 }
@@ -394,6 +396,7 @@ static void on_role(struct group *g, const struct raft_event *e)
     }
     settle_role(g);
     if (g->leader != old_leader) {
+        gate_redirect_reads(g, false);
         group_wake_parked(g);
         clients_check_blocked(g->node);
     }
@@ -432,7 +435,9 @@ static void advance_transfer(struct group *g)
     if (!g->transfer_wanted) {
         return;
     }
-    if (!g->transfer_sent && g->state == GROUP_SERVING && group_is_settled(g)) {
+    /* Reads that wait for the lease must leave first: a transfer gives it up. */
+    if (!g->transfer_sent && g->state == GROUP_SERVING && group_is_settled(g) &&
+        !link_is_in(&g->unconfirmed)) {
         g->transfer_sent = true;
         raft_host_transfer(g->node->host, g->number, g->transfer_to);
     }
@@ -573,6 +578,15 @@ void group_on_event(struct node *n, struct raft_event *e)
         raft_event_free(e);
         return;
     }
+    if (e->type == RAFT_EV_DISK_FULL) { /* one log for all groups */
+        for (size_t i = 0; i < NODE_GROUPS_MAX; i++) {
+            if (n->groups[i] != NULL) {
+                n->groups[i]->disk_full = e->full;
+            }
+        }
+        raft_event_free(e);
+        return;
+    }
     if (g == NULL) {
         raft_event_free(e);
         return;
@@ -619,9 +633,6 @@ void group_on_event(struct node *n, struct raft_event *e)
         break;
     case RAFT_EV_SNAPSHOT_WANTED:
         snapshot_ask(g);
-        break;
-    case RAFT_EV_DISK_FULL:
-        g->disk_full = e->full;
         break;
     default:
         break;

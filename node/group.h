@@ -70,7 +70,9 @@ struct group {
     struct link waiting[GROUP_BATCHES_MAX]; /* clients by batch number modulo the size */
     struct link unconfirmed;                /* clients whose read waits for a lease or read round */
     uint64_t read_asked;                    /* quorum: newest execution a round was asked for */
-    uint64_t read_confirmed; /* executions up to here are confirmed by lease or read round */
+    uint64_t read_confirmed;     /* executions up to here are confirmed by lease or read round */
+    uint64_t lost_from, lost_to; /* reads executed in (from, to] lost their leadership; they are
+                                  * redirected once it is known where to. Equal: none */
     uint64_t dirty[GROUP_DIRTY_SLOTS];
     uint64_t all_dirty; /* last batch that touched anything */
 

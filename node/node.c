@@ -5,8 +5,8 @@
  * One turn: sockets are read and commands executed; then, before the loop sleeps (on_prepare):
  *   1. clients that may go on again do;
  *   2. what is open in the groups becomes batches, proposed to Raft;
- *   3. sliced work goes on for a bounded time;
- *   4. gates are decided and output is written.
+ *   3. gates are decided and output is written;
+ *   4. sliced work goes on for a bounded time, and what it brings leaves as well.
  * Batches leave before replies are written, so that disk and network start early. */
 #include "node/node.h"
 
@@ -88,6 +88,7 @@ static void on_prepare(struct ev_loop *loop, struct ev_prepare *w, int events)
     (void)events;
     clients_run_resumed(n);
     propose_all(n);
+    clients_flush(n);
     if (ev_is_active(&n->idle) && !work_some(n)) {
         ev_idle_stop(loop, &n->idle);
     }

@@ -71,7 +71,7 @@ void route_reply_redirect(struct node *n, struct group *g, uint16_t slot, struct
 {
     const struct cluster_node *leader = NULL;
 
-    if (g->leader != 0 && g->leader != raft_host_identity(n->host)->node) {
+    if (g->leader != 0) {
         leader = cluster_state_node(system_state(n), g->leader);
     }
     if (n->config.cluster_enabled) {
@@ -82,7 +82,9 @@ void route_reply_redirect(struct node *n, struct group *g, uint16_t slot, struct
         }
         return;
     }
-    if (leader != NULL) {
+    if (leader != NULL && leader->number == raft_host_identity(n->host)->node) {
+        resp_error(reply, "LOADING Redis is loading the dataset in memory");
+    } else if (leader != NULL) {
         resp_error(reply, "READONLY You can't write against a read only replica.");
     } else {
         resp_error(reply, "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set "

@@ -554,6 +554,8 @@ class Writers:
 
     def check(self):
         """Nothing acknowledged is lost, nothing appears that was never written."""
+        if self.cluster.plain:
+            self.cluster.wait_caught_up()  # followers answer reads from a committed past there
         session = Session(self.cluster)
         try:
             for key, tried in self.tried.items():

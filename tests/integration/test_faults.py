@@ -164,7 +164,7 @@ def test_a_planned_transfer_is_invisible():
         assert writers.unknown == 0, "a connection was closed by a planned transfer"
         seen = {code for s in writers.sessions for code in s.errors}
         assert seen <= {"MOVED"}, seen
-        assert writers.longest_gap_s < 2.0
+        assert writers.longest_gap_s < 1.0
         writers.check()
 
 
