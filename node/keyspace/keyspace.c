@@ -576,15 +576,15 @@ uint64_t keyspace_scan(struct keyspace *ks, uint32_t db, int slot, uint64_t curs
     const struct tables *ts = &db_at(ks, db)->tables;
     struct scan scan = {fn, arg, 0};
     uint64_t pos = cursor & (TABLE_POSITION_END - 1);
-    uint32_t from = (uint32_t)(cursor >> TABLE_POSITION_BITS) % ts->n_refs;
-    uint32_t s = from;
+    uint32_t s = (uint32_t)slot;
     uint64_t buckets = MIN_OF(MAX_OF(count, (size_t)1), SIZE_MAX / SCAN_BUCKETS_PER_ITEM) *
                        (uint64_t)SCAN_BUCKETS_PER_ITEM;
 
     if (slot >= 0) {
-        assert((uint32_t)slot < ts->n_refs);
-        s = (uint32_t)slot;
+        assert(s < ts->n_refs);
     } else {
+        uint32_t from = (uint32_t)(cursor >> TABLE_POSITION_BITS) % ts->n_refs;
+
         s = tables_next_slot(ts, from);
         if (s != from) {
             pos = 0;

@@ -185,8 +185,8 @@ static bool load_sizes(struct rdb_loader *l, struct keyspace *ks)
 
 static bool load_expire(struct rdb_loader *l, bool seconds)
 {
-    uint64_t wire64;
-    uint32_t wire32;
+    uint64_t wire64 = 0;
+    uint32_t wire32 = 0;
 
     if (seconds) {
         if (!rdb_get(&l->in, &wire32, sizeof wire32)) {

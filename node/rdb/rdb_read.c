@@ -165,7 +165,7 @@ bool rdb_get(struct rdb_reader *r, void *out, size_t n)
 
 bool rdb_get_byte(struct rdb_reader *r, unsigned *out)
 {
-    unsigned char byte;
+    unsigned char byte = 0;
 
     if (!rdb_get(r, &byte, 1)) {
         return false;
@@ -199,8 +199,8 @@ bool rdb_skip(struct rdb_reader *r, uint64_t n)
 static bool get_len_or_special(struct rdb_reader *r, uint64_t *out, bool *special)
 {
     unsigned first, second;
-    uint32_t wire32;
-    uint64_t wire64;
+    uint32_t wire32 = 0;
+    uint64_t wire64 = 0;
 
     *special = false;
     if (!rdb_get_byte(r, &first)) {
@@ -274,14 +274,14 @@ void rdb_text_release(struct rdb_text *t)
 
 static bool get_int(struct rdb_reader *r, unsigned bytes, struct rdb_text *out)
 {
-    unsigned char wire[4];
+    unsigned char wire[4] = {0};
     int64_t v;
 
     if (!rdb_get(r, wire, bytes) || !text_reserve(r, out, NUM_I64_MAX_CHARS)) {
         return false;
     }
     if (bytes == 1) {
-        v = (int8_t)wire[0];
+        v = wire[0] < 0x80 ? wire[0] : wire[0] - 0x100;
     } else if (bytes == 2) {
         v = (int16_t)(wire[0] | wire[1] << 8);
     } else {
@@ -295,7 +295,7 @@ static bool get_int(struct rdb_reader *r, unsigned bytes, struct rdb_text *out)
 
 static bool get_lzf(struct rdb_reader *r, struct rdb_text *out)
 {
-    uint64_t packed_len, len;
+    uint64_t packed_len = 0, len = 0;
     char *packed;
     bool ok;
 
@@ -323,7 +323,7 @@ static bool get_lzf(struct rdb_reader *r, struct rdb_text *out)
 
 bool rdb_get_string(struct rdb_reader *r, struct rdb_text *out)
 {
-    uint64_t n;
+    uint64_t n = 0;
     bool special;
 
     if (!get_len_or_special(r, &n, &special)) {

@@ -368,7 +368,7 @@ static void expired_keys_are_dropped_on_demand(void **state)
 /* Impossible lengths, unknown forms, foreign types: an error that names what and where. */
 static void malformed_files_are_refused(void **state)
 {
-#define BYTES(s) s, sizeof s - 1
+#define BYTES(s) (s), sizeof(s) - 1
     static const struct {
         const char *name, *version, *bytes;
         size_t n;
@@ -499,6 +499,42 @@ static void damage_is_always_noticed(void **state)
     remove_dir(dir, path);
 }
 
+/* A wrong checksum is an error of its own; one of 0 means that there is none. */
+static void checksums_are_checked(void **state)
+{
+    char *dir = make_dir();
+    char path[64];
+    struct keyspace *ks = new_keyspace(1, false, 1);
+    struct rdb_loader *l;
+    unsigned slices;
+    char *file;
+    size_t n;
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/x.rdb", dir);
+    set_text(ks, 0, "key", "value");
+    assert_int_equal(rdb_save(path, ks, NULL, true, NULL), RDB_OK);
+    assert_int_equal(file_read_all(path, 1 << 20, &file, &n), 0);
+    file[n - 10] ^= 1; /* the last letter of the value */
+    write_file(path, file, n);
+    keyspace_free(ks);
+    ks = new_keyspace(1, false, 1);
+    assert_int_equal(load(path, ks, 1000, 0, &l, &slices), RDB_ERR_CHECKSUM);
+    assert_non_null(strstr(rdb_loader_error(l), "checksum does not match at offset"));
+    rdb_loader_free(l);
+    keyspace_free(ks);
+
+    ks = new_keyspace(1, false, 1);
+    memset(file + n - 8, 0, 8);
+    write_file(path, file, n);
+    assert_int_equal(load(path, ks, 1000, 0, &l, &slices), RDB_OK);
+    assert_value(ks, 0, "key", "valud");
+    rdb_loader_free(l);
+    keyspace_free(ks);
+    free(file);
+    remove_dir(dir, path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -508,6 +544,7 @@ int main(void)
         cmocka_unit_test(all_forms_are_read),
         cmocka_unit_test(expired_keys_are_dropped_on_demand),
         cmocka_unit_test(malformed_files_are_refused),
+        cmocka_unit_test(checksums_are_checked),
         cmocka_unit_test(damage_is_always_noticed),
     };
 
