@@ -111,7 +111,11 @@ void raft_host_set_priority(struct raft_host *h, uint32_t group, uint8_t priorit
 
 /* ---- proposals, reads, leadership ---------------------------------------------------------- */
 
-/* Propose one entry; takes the reference. entry->origin must be > 0 and rising per group. Its fate
+/* Propose one entry; takes the reference. entry->pos.term is the term in which the owner serves: the
+ * entry is rejected when this replica does not lead in exactly that term. After a rejection every
+ * further proposal of the group is rejected too, until raft_host_feed() is called (the owner's
+ * state was ahead of the log and has been rebuilt): a later batch must never enter the log without
+ * the one before it. entry->origin must be > 0 and rising per group. Its fate
  * comes as RAFT_EV_COMMITTED (recognised by origin) or RAFT_EV_REJECTED (never entered the log),
  * or shows itself when a foreign entry of a higher term is committed (then it is gone).
  * entry->pos.term: the term (of RAFT_EV_ROLE) in which the owner executed it. In any other term it
