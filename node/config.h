@@ -32,26 +32,20 @@ struct config {
     int64_t timeout; /* s; 0: never */
     int64_t tcp_keepalive;
     int64_t maxclients;
-    bool protected_mode;
     int64_t proto_max_bulk_len;
     int64_t client_query_buffer_limit;
     struct output_limit output_limits[CLASS_COUNT];
 
     /* general */
-    bool daemonize;
     char *pidfile;
     char *logfile;
-    int loglevel; /* enum log_level */
     char *dir;
     int64_t databases;
     int64_t hz;
-    bool dynamic_hz;
     char *requirepass;        /* "": none */
     int64_t shutdown_timeout; /* s */
-    int enable_debug_command; /* enum debug_command */
 
     /* cluster */
-    bool cluster_enabled;
     int64_t peer_port;      /* 0: port + 10000 */
     char *cluster_nodes;    /* "host:port host:port ..." of peer addresses; "": a cluster of one */
     char *peer_announce_ip; /* "": see node_self_addr() */
@@ -61,37 +55,44 @@ struct config {
     int64_t raft_heartbeat_interval; /* ms */
     int64_t raft_election_timeout;   /* ms */
     int64_t raft_lease_drift;        /* parts per million */
-    int read_consistency;            /* enum read_consistency */
     int64_t election_wait_timeout;   /* ms a command waits for a leader */
     int64_t outcome_wait_timeout;    /* ms a reply waits for the fate of its write */
     int64_t max_uncommitted_bytes;
-    bool replica_serve_stale_data;
 
     /* durability */
-    int appendfsync; /* enum appendfsync */
     int64_t log_segment_size;
     int64_t log_ballast_size;
     int64_t snapshot_log_size; /* take a snapshot when the log behind the last one is this long */
     int64_t snapshot_transfer_rate; /* bytes per second and stream; 0: unlimited */
-    bool rdbcompression, rdbchecksum;
 
     /* introspection */
     int64_t slowlog_log_slower_than; /* us; < 0: off */
     int64_t slowlog_max_len;
 
-    /* keyspace */
+    /* choices */
+    int loglevel;             /* enum log_level */
+    int enable_debug_command; /* enum debug_command */
+    int read_consistency;     /* enum read_consistency */
+    int appendfsync;          /* enum appendfsync */
+
+    /* switches */
+    bool protected_mode;
+    bool daemonize;
+    bool cluster_enabled;
+    bool replica_serve_stale_data;
+    bool rdbcompression, rdbchecksum;
     bool activerehashing;
     bool active_expire; /* DEBUG SET-ACTIVE-EXPIRE; no option */
 
     /* What cannot be chosen in this version: each has the one value that is true, for clients that
      * ask, and any other is refused. */
     struct config_fixed {
-        bool appendonly, replica_read_only, dynamic_hz, stop_writes_on_bgsave_error;
-        bool lazyfree_lazy_expire, lazyfree_lazy_server_del, lazyfree_lazy_user_del,
-            lazyfree_lazy_user_flush;
         char *save;
         int64_t maxmemory, maxmemory_clients;
         int maxmemory_policy;
+        bool appendonly, replica_read_only, dynamic_hz, stop_writes_on_bgsave_error;
+        bool lazyfree_lazy_expire, lazyfree_lazy_server_del, lazyfree_lazy_user_del,
+            lazyfree_lazy_user_flush;
     } fixed;
 };
 

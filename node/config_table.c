@@ -92,6 +92,8 @@ static bool check_nodes(const char *text, char *error)
     return true;
 }
 
+/* Entries of the table; a macro's argument here is a whole initializer.
+ * NOLINTBEGIN(bugprone-macro-parentheses) */
 #define AT(field) offsetof(struct config, field)
 #define BOOL(n, f, flag, def, text)                                                                \
     {                                                                                              \
@@ -118,6 +120,8 @@ static bool check_nodes(const char *text, char *error)
         .name = n, .type = CONFIG_BOOL, .flags = CONFIG_FIXED, .offset = AT(fixed.f),              \
         .initial = def, .why = reason                                                              \
     }
+
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #define NO_EVICTION "there is no limit on memory and no eviction in this version"
 #define LAZY "big values are always freed in the background"

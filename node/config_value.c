@@ -404,8 +404,7 @@ bool config_option_equal(const struct config *a, const struct config *b,
     return values_equal(o, &x, &y);
 }
 
-/* ---- setting
- * --------------------------------------------------------------------------------------- */
+/* ---- setting ----------------------------------------------------------------------------- */
 
 /* The words of @text; the caller releases them. */
 static bool split(struct config_words *words, const char *text, char *error)

@@ -68,6 +68,8 @@ static void info_server(struct node *n, struct buf *out)
         memset(&u, 0, sizeof u);
     }
     info_field(out, "redis_version", "%s", NODE_REDIS_VERSION);
+    info_field(out, "redis_git_sha1", "00000000"); /* as in a Redis that was built from a tarball */
+    info_field(out, "redis_git_dirty", "0");
     info_field(out, "server_name", "holdfast");
     info_field(out, "holdfast_version", "%s", NODE_VERSION);
     info_field(out, "redis_mode", "%s", n->config.cluster_enabled ? "cluster" : "standalone");
@@ -142,8 +144,7 @@ static void info_cpu(struct buf *out)
     cpu_field(out, "used_cpu_user_main_thread", thread.ru_utime);
 }
 
-/* ---- memory
- * ---------------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------------ */
 
 static uint64_t tables_bytes(const struct node *n)
 {
@@ -240,10 +241,16 @@ static void info_memory(struct node *n, struct buf *out)
     number(out, "allocator_active", m.active);
     number(out, "allocator_resident", m.mapped_resident);
     with_human(out, "total_system_memory", memory_of_system());
-    with_human(out, "used_memory_lua", 0);
+    number(out, "used_memory_lua", 0);
+    number(out, "used_memory_vm_eval", 0);
+    info_field(out, "used_memory_lua_human", "0B");
+    number(out, "used_memory_scripts_eval", 0);
     number(out, "number_of_cached_scripts", 0);
     number(out, "number_of_functions", 0);
     number(out, "number_of_libraries", 0);
+    number(out, "used_memory_vm_functions", 0);
+    with_human(out, "used_memory_vm_total", 0);
+    number(out, "used_memory_functions", 0);
     with_human(out, "used_memory_scripts", 0);
     with_human(out, "maxmemory", 0);
     info_field(out, "maxmemory_policy", "noeviction");
@@ -262,8 +269,7 @@ static void info_memory(struct node *n, struct buf *out)
     number(out, "lazyfree_pending_objects", worker_pending(n->bg));
 }
 
-/* ---- persistence
- * ------------------------------------------------------------------------------------ */
+/* ---- persistence ------------------------------------------------------------------------- */
 
 static void info_loading(const struct group *g, struct buf *out)
 {
@@ -322,6 +328,7 @@ static void info_persistence(struct node *n, struct buf *out)
     number(out, "aof_rewrites", s->snapshots_ok);
     info_field(out, "aof_last_write_status", "%s", host.wal.full ? "err" : "ok");
     number(out, "module_fork_in_progress", 0);
+    number(out, "module_fork_last_cow_size", 0);
     number(out, "aof_current_size", host.wal.bytes);
     number(out, "aof_base_size", group.snapshot_bytes);
     number(out, "aof_pending_rewrite", p.wanted);
@@ -331,9 +338,10 @@ static void info_persistence(struct node *n, struct buf *out)
     }
 }
 
-/* ---- statistics
- * ------------------------------------------------------------------------------------- */
+/* ---- statistics -------------------------------------------------------------------------- */
 
+/* Zero stands for what does not exist here (eviction, defragmentation, scripts ...); what exists
+ * and is not counted is left out. */
 static void info_stats(struct node *n, struct buf *out)
 {
     const struct stats *s = &n->stats;
@@ -360,6 +368,8 @@ static void info_stats(struct node *n, struct buf *out)
     number(out, "expired_time_cap_reached_count", s->expired_time_cap_reached);
     number(out, "evicted_keys", 0);
     number(out, "evicted_clients", 0);
+    number(out, "total_eviction_exceeded_time", 0);
+    number(out, "current_eviction_exceeded_time", 0);
     number(out, "keyspace_hits", s->keyspace_hits);
     number(out, "keyspace_misses", s->keyspace_misses);
     number(out, "pubsub_channels", 0);
@@ -367,11 +377,20 @@ static void info_stats(struct node *n, struct buf *out)
     number(out, "pubsubshard_channels", 0);
     number(out, "latest_fork_usec", s->last_fork_us);
     number(out, "total_forks", s->forks);
+    number(out, "migrate_cached_sockets", 0);
+    number(out, "slave_expires_tracked_keys", 0);
+    number(out, "active_defrag_hits", 0);
+    number(out, "active_defrag_misses", 0);
+    number(out, "active_defrag_key_hits", 0);
+    number(out, "active_defrag_key_misses", 0);
+    number(out, "total_active_defrag_time", 0);
+    number(out, "current_active_defrag_time", 0);
     number(out, "tracking_total_keys", 0);
     number(out, "tracking_total_items", 0);
     number(out, "tracking_total_prefixes", 0);
     number(out, "unexpected_error_replies", s->unexpected_errors);
     number(out, "total_error_replies", s->total_errors);
+    number(out, "dump_payload_sanitizations", 0);
     number(out, "total_reads_processed", s->reads_processed);
     number(out, "total_writes_processed", s->writes_processed);
     number(out, "io_threaded_reads_processed", 0);
@@ -423,8 +442,7 @@ static void info_keyspace(struct node *n, struct buf *out)
     }
 }
 
-/* ---- all of it
- * ------------------------------------------------------------------------------------------ */
+/* ---- all of it --------------------------------------------------------------------------- */
 
 static const struct {
     const char *word;  /* of the call */

@@ -31,7 +31,7 @@ enum info_section {
 /* Bit per section that the words of an INFO call name; none: the default ones. Words that name
  * nothing are ignored, as Redis does. */
 uint32_t info_sections(const struct arg *words, size_t n);
-void info_write(struct node *n, uint32_t sections, struct buf *out);
+void info_write(struct node *n, uint32_t bits, struct buf *out);
 
 /* "name:value\r\n" */
 void info_field(struct buf *out, const char *name, const char *fmt, ...) PRINTF_LIKE(3, 4);

@@ -21,8 +21,7 @@
 
 static const char no_id[] = "0000000000000000000000000000000000000000";
 
-/* ---- replication
- * ---------------------------------------------------------------------------------- */
+/* ---- replication ------------------------------------------------------------------------- */
 
 static int64_t seconds_since(int64_t us, int64_t now_us)
 {
@@ -116,9 +115,7 @@ void info_replication(struct node *n, struct buf *out)
                (unsigned long long)(s->last.index - MIN_OF(s->snapshot.index, s->last.index)));
 }
 
-/* ---- raft
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- raft -------------------------------------------------------------------------------- */
 
 /* Seconds since the file of the group's newest snapshot was written; -1: there is none. */
 static long long snapshot_age_s(struct node *n, const struct group *g)

@@ -34,7 +34,7 @@ static void resize(struct slowlog *s, size_t max)
     if (s->cap == max) {
         return;
     }
-    ring = max == 0 ? NULL : mem_zalloc(max * sizeof *ring);
+    ring = max == 0 ? NULL : mem_zalloc(max * sizeof(struct slowlog_entry *));
     for (size_t i = 0; i < s->n; i++) {
         struct slowlog_entry *e = s->ring[index_of(s, i)];
 

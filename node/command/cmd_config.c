@@ -97,11 +97,12 @@ void cmd_config_get(struct cmd *c)
     free(flags);
 }
 
-/* ---- values coming into force
- * -------------------------------------------------------------------- */
+/* ---- values coming into force ------------------------------------------------------------ */
 
 #define DESCRIPTORS_RESERVED 64 /* beside the clients' */
 
+/* Each: false and *@error when the new value cannot come into force.
+ * NOLINTBEGIN(readability-non-const-parameter): one type for all. */
 static bool apply_maxclients(struct node *n, const char *old, char *error)
 {
     rlim_t wanted = (rlim_t)n->config.maxclients + DESCRIPTORS_RESERVED;
@@ -152,6 +153,8 @@ static bool apply_slowlog_max_len(struct node *n, const char *old, char *error)
     return true;
 }
 
+/* NOLINTEND(readability-non-const-parameter) */
+
 /* Options that need more than their new value to stand in the struct. */
 static const struct {
     const char *name;
@@ -173,8 +176,7 @@ static bool apply(struct node *n, const struct config_option *o, const char *old
     return true;
 }
 
-/* ---- SET
- * ----------------------------------------------------------------------------------------- */
+/* ---- SET --------------------------------------------------------------------------------- */
 
 struct change {
     const struct config_option *option;
@@ -328,8 +330,7 @@ void cmd_config_set(struct cmd *c)
     free(changes);
 }
 
-/* ---- the others
- * ------------------------------------------------------------------------------------ */
+/* ---- the others -------------------------------------------------------------------------- */
 
 void cmd_config_rewrite(struct cmd *c)
 {

@@ -288,8 +288,7 @@ static void debug_populate(struct cmd *c)
     client_block(c->client, populate_goes_on, 0);
 }
 
-/* ---- replies of every kind
- * ------------------------------------------------------------------------- */
+/* ---- replies of every kind --------------------------------------------------------------- */
 
 static void protocol_push(struct resp_out *o)
 {
@@ -373,8 +372,7 @@ static void debug_protocol(struct cmd *c)
     }
 }
 
-/* ---- the process
- * -------------------------------------------------------------------------------------- */
+/* ---- the process ------------------------------------------------------------------------- */
 
 /* The exec thread sleeps: that is the point, Raft must live on. */
 static void debug_sleep(struct cmd *c)

@@ -31,7 +31,7 @@ void cmd_info(struct cmd *c)
     buf_release(&text);
 }
 
-/* ---- snapshots ------------------------------------------------------------------------------- */
+/* ---- snapshots --------------------------------------------------------------------------- */
 
 void cmd_lastsave(struct cmd *c)
 {
@@ -228,8 +228,7 @@ void cmd_shutdown(struct cmd *c)
     client_block(c->client, shutdown_goes_on, 0);
 }
 
-/* ---- ROLE
- * ---------------------------------------------------------------------------------------- */
+/* ---- ROLE -------------------------------------------------------------------------------- */
 
 static void role_leader(struct cmd *c, const struct group *g)
 {

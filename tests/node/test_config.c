@@ -346,8 +346,7 @@ static void includes_are_found_beside_their_file(void **state)
     config_release(&c);
 }
 
-/* ---- CONFIG REWRITE
- * -------------------------------------------------------------------------------- */
+/* ---- CONFIG REWRITE ---------------------------------------------------------------------- */
 
 static void a_rewrite_keeps_what_still_holds(void **state)
 {
@@ -472,8 +471,7 @@ static void a_rewrite_wins_over_included_files(void **state)
     config_release(&b);
 }
 
-/* ---- the manual
- * --------------------------------------------------------------------------------------- */
+/* ---- the manual -------------------------------------------------------------------------- */
 
 /* Every option has a row "| `name` | ... | `default` |" in the manual, where an empty default is an
  * empty cell, and is marked as live exactly when CONFIG SET can change it. */
@@ -496,6 +494,7 @@ static void the_manual_describes_every_option(void **state)
         at = strstr(manual, text);
         if (at == NULL) {
             fail_msg("%s is not in the manual", o->name);
+            break;
         }
         end = strchr(at + 1, '\n');
         snprintf(row, sizeof row, "%.*s", (int)(end - at), at);

@@ -137,7 +137,7 @@ static void long_commands_are_cut(void **state)
     note(f, line, 1000); /* 32 words: all are kept */
     assert_int_equal(at(f, 0)->argc, 32);
     assert_arg(at(f, 0), 31, "k31");
-    strcat(line, " k32");
+    snprintf(line + strlen(line), sizeof line - strlen(line), " k32");
     note(f, line, 1000);
     assert_int_equal(at(f, 0)->argc, 32);
     assert_arg(at(f, 0), 30, "k30");
