@@ -23,10 +23,9 @@ enum {
     RAFT_BUG_SNAPSHOT_RESETS_TERM = 4,
     /* A snapshot older than the log's configuration puts its own membership in force. */
     RAFT_BUG_SNAPSHOT_DROPS_MEMBERS = 5,
-    /* A lease lasts beyond what the voters promised, as if clocks never drifted and timers had
-     * half a timeout to spare. */
+    /* A lease lasts twice as long as the voters promised, as if there were time to spare. */
     RAFT_BUG_LEASE_NO_MARGIN = 6,
-    /* A durability answer counts by its index alone, though the entry was overwritten. */
+    /* Durability counts by the index alone, though the entry there was overwritten. */
     RAFT_BUG_LATE_PERSISTED = 7,
     /* A restarted voter votes at once, although it may have promised a lease before. */
     RAFT_BUG_NO_RESTART_REFUSAL = 8,

@@ -79,7 +79,9 @@ static void cut(struct raft *r, uint64_t from)
         r->cut.hard_seq = r->hard_seq;
         r->handed = from - 1;
     }
-    r->persisted = MIN_OF(r->persisted, from - 1);
+    if (!RAFT_HAS_BUG(RAFT_BUG_LATE_PERSISTED)) {
+        r->persisted = MIN_OF(r->persisted, from - 1);
+    }
     r->matched = MIN_OF(r->matched, from - 1);
     r->commit = MIN_OF(r->commit, from - 1); /* only with an injected bug */
     if (members_index != raft_log_members_index(&r->log)) {

@@ -292,7 +292,7 @@ void raft_update_lease(struct raft *r)
         return;
     }
     if (RAFT_HAS_BUG(RAFT_BUG_LEASE_NO_MARGIN)) {
-        r->lease_until_us = start + t + t / 2;
+        r->lease_until_us = start + 2 * t;
         return;
     }
     /* Rounded up: the margin is never smaller than the drift. */

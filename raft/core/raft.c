@@ -135,6 +135,9 @@ void raft_evict(struct raft *r)
     if (LIKELY(r->log.cached_bytes <= r->config.cache_bytes)) {
         return;
     }
+    if (RAFT_HAS_BUG(RAFT_BUG_LATE_PERSISTED)) {
+        return;
+    }
     raft_log_evict(&r->log, r->config.cache_bytes, MIN_OF(r->persisted, r->applied),
                    MIN_OF(r->persisted, r->commit));
 }
