@@ -535,12 +535,16 @@ void log_thread_set_wal(struct log_thread *t, struct wal *wal)
 
 void log_thread_put(struct log_thread *t, struct log_job *job)
 {
+    bool wake;
+
     pthread_mutex_lock(&t->lock);
     list_add(job->type == LOG_JOB_WRITE ? &t->writes : &t->others, job);
-    if (t->sleeping) {
+    wake = t->sleeping;
+    t->sleeping = false; /* one signal is enough */
+    pthread_mutex_unlock(&t->lock);
+    if (wake) { /* without the lock, or the log thread would run into it */
         pthread_cond_signal(&t->wake);
     }
-    pthread_mutex_unlock(&t->lock);
 }
 
 bool log_thread_stop(struct log_thread *t)

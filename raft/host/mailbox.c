@@ -49,11 +49,20 @@ void mailbox_detach(struct mailbox *m)
     ev_async_stop(m->loop, &m->async);
 }
 
-/* Lock held. */
-static void wake_locked(struct mailbox *m)
+/* Lock held: does the consumer have to be woken? Whoever gets true must call send_wake(). */
+static bool claim_wake(struct mailbox *m)
 {
-    if (m->attached && !m->woken) {
-        m->woken = true;
+    if (!m->attached || m->woken) {
+        return false;
+    }
+    m->woken = true;
+    return true;
+}
+
+/* Without the lock, or the consumer would run into it. The loop outlives all who put. */
+static void send_wake(struct mailbox *m, bool claimed)
+{
+    if (claimed) {
         ev_async_send(m->loop, &m->async);
     }
 }
@@ -73,27 +82,30 @@ void mailbox_put(struct mailbox *m, const struct mail *item, bool wake)
 {
     pthread_mutex_lock(&m->lock);
     append_locked(m, item, 1);
-    if (wake) {
-        wake_locked(m);
-    }
+    wake = wake && claim_wake(m);
     pthread_mutex_unlock(&m->lock);
+    send_wake(m, wake);
 }
 
 void mailbox_put_all(struct mailbox *m, const struct mail *items, size_t n)
 {
+    bool wake;
+
     if (n == 0) {
         return;
     }
     pthread_mutex_lock(&m->lock);
     append_locked(m, items, n);
-    wake_locked(m);
+    wake = claim_wake(m);
     pthread_mutex_unlock(&m->lock);
+    send_wake(m, wake);
 }
 
 void mailbox_put_applied(struct mailbox *m, uint32_t group, uint64_t index)
 {
     struct mail item = {.type = MAIL_APPLIED, .group = group, .index = index};
     struct mail *last;
+    bool wake;
 
     pthread_mutex_lock(&m->lock);
     last = m->n > 0 ? &m->items[m->n - 1] : NULL;
@@ -102,19 +114,19 @@ void mailbox_put_applied(struct mailbox *m, uint32_t group, uint64_t index)
     } else {
         append_locked(m, &item, 1);
     }
-    if (m->hungry) {
-        wake_locked(m);
-    }
+    wake = m->hungry && claim_wake(m);
     pthread_mutex_unlock(&m->lock);
+    send_wake(m, wake);
 }
 
 void mailbox_wake(struct mailbox *m)
 {
+    bool wake;
+
     pthread_mutex_lock(&m->lock);
-    if (m->n > 0) {
-        wake_locked(m);
-    }
+    wake = m->n > 0 && claim_wake(m);
     pthread_mutex_unlock(&m->lock);
+    send_wake(m, wake);
 }
 
 size_t mailbox_take(struct mailbox *m, struct mail **out)
@@ -143,10 +155,14 @@ size_t mailbox_take(struct mailbox *m, struct mail **out)
 
 void mailbox_set_hungry(struct mailbox *m, bool hungry)
 {
+    bool wake;
+
+    if (!hungry && !m->hungry) {
+        return; /* only the consumer writes it */
+    }
     pthread_mutex_lock(&m->lock);
     m->hungry = hungry;
-    if (hungry && m->n > 0) {
-        wake_locked(m);
-    }
+    wake = hungry && m->n > 0 && claim_wake(m);
     pthread_mutex_unlock(&m->lock);
+    send_wake(m, wake);
 }

@@ -696,11 +696,12 @@ void host_peers_identity_changed(struct raft_host *h)
     for (size_t i = 0; i < h->n_peers; i++) {
         struct host_peer *p = h->peers[i];
 
-        if (p->up) {
+        /* Also who has heard the old greeting and not answered it yet. */
+        if (p->conn != NULL && p->conn->state != CONN_CONNECTING) {
             conn_send_hello(p->conn);
-            if (!judge(p)) {
-                conn_close(p->conn, NULL);
-            }
+        }
+        if (p->up && !judge(p)) {
+            conn_close(p->conn, NULL);
         }
     }
 }
