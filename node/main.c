@@ -150,6 +150,15 @@ static int start(struct node *n)
     return 0;
 }
 
+/* Before anything was started. */
+static int done_early(struct node *n, int status)
+{
+    config_release(&n->config);
+    free(n->config_file);
+    free(n);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     struct node *n = mem_zalloc(sizeof *n);
@@ -161,15 +170,15 @@ int main(int argc, char **argv)
     config_init(&n->config);
     if (config_load(&n->config, argc, argv, &action, &n->config_file, error) != 0) {
         fprintf(stderr, "holdfast-server: %s\n", error);
-        return 1;
+        return done_early(n, 1);
     }
     if (action == CONFIG_HELP) {
         config_print_help();
-        return 0;
+        return done_early(n, 0);
     }
     if (action == CONFIG_VERSION) {
         printf("Holdfast server v=" NODE_VERSION " redis=" NODE_REDIS_VERSION " bits=64\n");
-        return 0;
+        return done_early(n, 0);
     }
     n->executable = absolute(argv[0]);
     if (start(n) != 0) {
