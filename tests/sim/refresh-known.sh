@@ -1,0 +1,22 @@
+#!/bin/bash
+# Prints a new known.txt: for each mistake the first seeds that show it.
+#   tests/sim/refresh-known.sh build/release > tests/sim/known.txt.new
+set -euo pipefail
+sim=$1/tests/sim/holdfast-sim
+seeds=${SEEDS:-1000}
+
+line() { # name command...
+    local name=$1 found
+    shift
+    found=$("$@" --seeds "$seeds" --keep-going 2>&1 |
+        { grep -oE '^seed [0-9]+' || true; } | awk '{print $2}' | head -4 | paste -sd, -)
+    echo "$name $found"
+}
+
+sed -n '/^#/p' "$(dirname "$0")/known.txt"
+"$sim" --list-bugs | awk '/^ +[0-9]+ /{print $1, $2}' | while read -r number name; do
+    line "$name" "$sim-bug-$number"
+done
+"$sim" --list-bugs | awk '/^  [a-z]/{print $1}' | while read -r name; do
+    line "host-$name" "$sim" --host-bug "$name"
+done
