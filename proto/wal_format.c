@@ -217,6 +217,14 @@ const char *wal_record_type_name(unsigned type)
     return s != NULL ? s->name : "unknown";
 }
 
+const char *wal_entry_type_name(unsigned detail)
+{
+    static const char *const names[] = {
+        [WAL_ENTRY_NOOP] = "noop", [WAL_ENTRY_DATA] = "data", [WAL_ENTRY_CONFIG] = "config"};
+
+    return detail < ARRAY_LEN(names) ? names[detail] : "unknown";
+}
+
 /* The fields of @r in the order of the body's words. */
 static size_t body_words(struct wal_record *r, uint64_t *w[8])
 {

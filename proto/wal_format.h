@@ -76,6 +76,14 @@ enum wal_record_type {
 };
 const char *wal_record_type_name(unsigned type); /* "entry", ...; "unknown" */
 
+/* wal_record.detail of an entry: the numbers of enum raft_entry_type. */
+enum wal_entry_type {
+    WAL_ENTRY_NOOP = 0,
+    WAL_ENTRY_DATA = 1,   /* a data group's payload is in proto/effect.h */
+    WAL_ENTRY_CONFIG = 2, /* the payload is a list of members: wal_format_member() */
+};
+const char *wal_entry_type_name(unsigned detail); /* "noop", ...; "unknown" */
+
 /* wal_record.detail of a baseline: the group had lost records and was not repaired yet. */
 #define WAL_BASELINE_DAMAGED 1u
 
