@@ -7,6 +7,7 @@
 #include "node/exec.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "node/access.h"
 #include "node/effects.h"
@@ -92,6 +93,26 @@ static bool drop_reply(struct client *c, size_t from)
     return drop;
 }
 
+/* EXEC itself was refused: the transaction goes with it, and the error says so. */
+static void abort_exec(struct client *c, const char *why)
+{
+    resp_errorf(&c->reply, "EXECABORT Transaction discarded because of: %s", why);
+    txn_discard(c);
+}
+
+/* What browsers can be made to send to a Redis port: such a connection is not a client's, and what
+ * follows must not be read as commands. */
+static bool is_http(const struct arg *word) { return arg_is(word, "post") || arg_is(word, "host:"); }
+
+static enum exec_result drop_http(struct client *c)
+{
+    log_warning("client %llu %s:%u: sent an HTTP request (POST or Host:), closed. Somebody may be "
+                "trying to reach this node through a browser.",
+                (unsigned long long)c->id, c->ip, c->port);
+    client_close(c);
+    return EXEC_DONE;
+}
+
 /* An error before the command ran. */
 static enum exec_result refused(struct client *c, const struct command *command, size_t from)
 {
@@ -172,19 +193,31 @@ enum exec_result exec_request(struct client *c, const struct arg *argv, int argc
     enum route route;
 
     if (command == NULL) {
+        if (is_http(&argv[0])) {
+            return drop_http(c);
+        }
         resp_error(&c->reply, error);
         return refused(c, NULL, from);
     }
     c->last_command = command;
     if (!command_arity_ok(command, argc)) {
-        cmd_reply_arity_error(&cmd);
+        if (command->fn == cmd_exec) {
+            abort_exec(c, "wrong number of arguments for 'exec' command");
+        } else {
+            cmd_reply_arity_error(&cmd);
+        }
         return refused(c, command, from);
     }
     if (exec_needs_auth(c) && (command->flags & CMD_NO_AUTH) == 0) {
-        resp_error(&c->reply, "NOAUTH Authentication required.");
+        if (command->fn == cmd_exec) {
+            abort_exec(c, "NOAUTH Authentication required.");
+        } else {
+            resp_error(&c->reply, "NOAUTH Authentication required.");
+        }
         return refused(c, command, from);
     }
-    if ((c->flags & CLIENT_MULTI) && (command->flags & CMD_NO_MULTI)) {
+    /* MULTI and WATCH are not queued either, but have errors of their own, which spoil nothing. */
+    if ((c->flags & CLIENT_MULTI) && (command->flags & CMD_NO_MULTI) && txn_queues(command)) {
         resp_error(&c->reply, "ERR Command not allowed inside a transaction");
         return refused(c, command, from);
     }

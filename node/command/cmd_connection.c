@@ -9,6 +9,7 @@
 #include "node/node.h"
 #include "node/txn.h"
 
+#include <limits.h>
 #include <openssl/crypto.h>
 #include <string.h>
 
@@ -36,6 +37,11 @@ void cmd_select(struct cmd *c)
     int64_t db;
 
     if (!cmd_arg_i64(c, 1, &db, NULL)) {
+        return;
+    }
+    if (db < INT_MIN || db > INT_MAX) {
+        resp_errorf(c->reply, "ERR value is out of range, value must between %d and %d", INT_MIN,
+                    INT_MAX);
         return;
     }
     if (c->node->config.cluster_enabled && db != 0) {
