@@ -111,21 +111,20 @@ void raft_host_set_priority(struct raft_host *h, uint32_t group, uint8_t priorit
 
 /* ---- proposals, reads, leadership ---------------------------------------------------------- */
 
-/* Propose one entry; takes the reference. entry->pos.term is the term in which the owner serves: the
- * entry is rejected when this replica does not lead in exactly that term. After a rejection every
- * further proposal of the group is rejected too, until raft_host_feed() is called (the owner's
- * state was ahead of the log and has been rebuilt): a later batch must never enter the log without
- * the one before it. entry->origin must be > 0 and rising per group. Its fate
- * comes as RAFT_EV_COMMITTED (recognised by origin) or RAFT_EV_REJECTED (never entered the log),
- * or shows itself when a foreign entry of a higher term is committed (then it is gone).
- * entry->pos.term: the term (of RAFT_EV_ROLE) in which the owner executed it. In any other term it
- * is rejected: the owner may have lost and regained leadership without knowing, and its state may
- * rest on batches that are gone. For the same reason, once a proposal of a term was rejected, all
- * later ones of that term are, until raft_host_feed(). With pos.term == 0 (nothing was executed in
- * advance) each proposal stands for itself.
- * Above uncommitted_bytes_max and during a transfer proposals wait, in order, for their turn; on
- * a full disk a few (16 MiB) still enter, so that the owner can stop without losing any.
- * Proposals of one loop turn are best followed by one raft_host_flush(). */
+/* Propose one entry; takes the reference. entry->pos.term is the term in which the owner serves:
+ * the entry is rejected when this replica does not lead in exactly that term. After a rejection
+ * every further proposal of the group is rejected too, until raft_host_feed() is called (the
+ * owner's state was ahead of the log and has been rebuilt): a later batch must never enter the log
+ * without the one before it. entry->origin must be > 0 and rising per group. Its fate comes as
+ * RAFT_EV_COMMITTED (recognised by origin) or RAFT_EV_REJECTED (never entered the log), or shows
+ * itself when a foreign entry of a higher term is committed (then it is gone). entry->pos.term: the
+ * term (of RAFT_EV_ROLE) in which the owner executed it. In any other term it is rejected: the
+ * owner may have lost and regained leadership without knowing, and its state may rest on batches
+ * that are gone. For the same reason, once a proposal of a term was rejected, all later ones of
+ * that term are, until raft_host_feed(). With pos.term == 0 (nothing was executed in advance) each
+ * proposal stands for itself. Above uncommitted_bytes_max and during a transfer proposals wait, in
+ * order, for their turn; on a full disk a few (16 MiB) still enter, so that the owner can stop
+ * without losing any. Proposals of one loop turn are best followed by one raft_host_flush(). */
 void raft_host_propose(struct raft_host *h, uint32_t group, struct raft_entry *entry);
 /* Confirm leadership: RAFT_EV_READ_OK / RAFT_EV_READ_LOST with @token. */
 void raft_host_read(struct raft_host *h, uint32_t group, uint64_t token);
@@ -154,7 +153,8 @@ void raft_host_applied(struct raft_host *h, uint32_t group, uint64_t index);
 void raft_host_snapshot_path(const struct raft_host *h, uint32_t group, struct raft_pos pos,
                              char *out);
 /* The owner has such a file, complete and synced, at a position it has applied. The log may be
- * cut; older files are removed. RAFT_EV_SNAPSHOT_PUBLISHED follows. */
+ * cut; RAFT_EV_SNAPSHOT_PUBLISHED follows. Older files are removed once that event is freed (and
+ * those that RAFT_EV_INSTALL replaces, once that is): until then the owner may load them. */
 void raft_host_snapshot_done(struct raft_host *h, uint32_t group, struct raft_pos pos);
 /* Membership a snapshot at the applied index must carry: the index last given to
  * raft_host_applied() or raft_host_feed(). Cheap copy. */
@@ -210,6 +210,7 @@ struct raft_event {
     struct raft_peer_id peer;
     unsigned char *data; /* PEER_DATA; owned by the event */
     size_t size;
+    struct raft_event_seen *seen; /* the host's: raft_event_free() tells it */
     size_t n_entries;
     struct raft_entry *entries[];
 };

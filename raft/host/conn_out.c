@@ -316,13 +316,15 @@ static size_t frame_sent(struct conn *c, struct out_frame *f, size_t n)
 /* One writev. 1: all that was gathered left, 0: the socket is full, -1: broken. */
 static int write_some(struct conn *c)
 {
-    struct gather g = {.n = 0};
+    struct gather g; /* not zeroed: it is large */
     bool partial = c->n_frames > 0 && c->frames[c->first_frame].sent > 0;
     size_t control;
     unsigned k = partial ? 1 : 0;
     ssize_t done;
     size_t n;
 
+    g.n = 0;
+    g.bytes = 0;
     if (partial) {
         gather_frame(&g, &c->frames[c->first_frame]);
     }

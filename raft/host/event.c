@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * raft/host/event.c - words and events: what needs no thread. */
-#include "raft/host.h"
+#include "raft/host/event.h"
+
+#include "base/mem.h"
 
 #include <stdlib.h>
 
@@ -26,6 +28,26 @@ void raft_event_free(struct raft_event *e)
     for (size_t i = 0; i < e->n_entries; i++) {
         raft_entry_unref(e->entries[i]);
     }
+    if (e->seen != NULL) {
+        atomic_store(&e->seen->by_owner, true);
+        raft_event_seen_unref(e->seen);
+    }
     free(e->data);
     free(e);
+}
+
+struct raft_event_seen *raft_event_seen_new(void)
+{
+    struct raft_event_seen *s = mem_alloc(sizeof *s);
+
+    atomic_init(&s->by_owner, false);
+    atomic_init(&s->refs, 2);
+    return s;
+}
+
+void raft_event_seen_unref(struct raft_event_seen *s)
+{
+    if (s != NULL && atomic_fetch_sub(&s->refs, 1) == 1) {
+        free(s);
+    }
 }

@@ -124,7 +124,11 @@ static void give(struct host_group *g, struct raft_event *e, size_t n)
     f->entries += n;
     f->n++;
     f->next = s->last + 1;
-    host_push_event(g->host, e);
+    if (g->role == RAFT_ROLE_LEADER) {
+        host_push_event(g->host, e);
+    } else {
+        host_push_patient_event(g->host, e);
+    }
 }
 
 static void read_from_log(struct host_group *g)

@@ -107,6 +107,7 @@ void host_group_free(struct host_group *g)
     if (g->installing != NULL) {
         snap_in_answer(g->installing, SNAP_IN_REFUSED);
     }
+    raft_event_seen_unref(g->snapshot_seen);
     raft_free(g->core);
     pthread_mutex_destroy(&g->lock);
     free(g->waiting);
@@ -318,6 +319,23 @@ static void persist(struct host_group *g, const struct raft_output *o)
     }
 }
 
+/* Files older than g->snapshot go once the owner has done with @e, which tells it of that one:
+ * before, it may be about to load an older one. */
+static void tidy_when_seen(struct host_group *g, struct raft_event *e)
+{
+    raft_event_seen_unref(g->snapshot_seen);
+    g->snapshot_seen = e->seen = raft_event_seen_new();
+}
+
+void host_group_tidy(struct host_group *g)
+{
+    if (g->snapshot_seen != NULL && atomic_load(&g->snapshot_seen->by_owner)) {
+        raft_event_seen_unref(g->snapshot_seen);
+        g->snapshot_seen = NULL;
+        snapshot_remove_older(g->host, g->number, g->snapshot);
+    }
+}
+
 static void install_done(struct host_group *g, const struct log_part *p)
 {
     struct raft_host *h = g->host;
@@ -332,13 +350,13 @@ static void install_done(struct host_group *g, const struct log_part *p)
     g->wanted_us = 0;
     log_notice("Group %u: snapshot at index %" PRIu64 " received and installed", g->number,
                g->snapshot.index);
-    snapshot_remove_older(h, g->number, g->snapshot);
     if (g->installing != NULL) {
         snap_in_answer(g->installing, SNAP_IN_INSTALLED);
         g->installing = NULL;
     }
     e = host_event_new(RAFT_EV_INSTALL, g->number, 0);
     e->pos = g->snapshot;
+    tidy_when_seen(g, e);
     host_push_event(h, e);
 }
 
@@ -598,6 +616,7 @@ static void published(struct host_group *g)
     struct raft_event *e = host_event_new(RAFT_EV_SNAPSHOT_PUBLISHED, g->number, 0);
 
     e->pos = g->snapshot;
+    tidy_when_seen(g, e);
     host_push_event(g->host, e);
 }
 
@@ -629,7 +648,6 @@ static void try_compact(struct host_group *g)
         log_verbose("Group %u: a snapshot at %" PRIu64 " is of no use", g->number, pos.index);
         g->published.index = 0;
         host_job_done(g->host, j);
-        snapshot_remove_older(g->host, g->number, g->snapshot);
         published(g);
         return;
     }
@@ -662,7 +680,6 @@ void host_group_compacted(struct host_group *g, struct log_job *j)
         g->snapshot = j->pos;
         g->snapshot_bytes = snapshot_size(g->host, g->number, g->snapshot);
         g->wanted_us = 0;
-        snapshot_remove_older(g->host, g->number, g->snapshot);
     }
     published(g);
     if (g->published.index <= j->pos.index) {

@@ -25,6 +25,7 @@
 #include "proto/peer.h"
 #include "raft/host.h"
 #include "raft/host/data_dir.h"
+#include "raft/host/event.h"
 #include "raft/host/log_thread.h"
 #include "raft/host/mailbox.h"
 
@@ -117,7 +118,9 @@ struct host_group {
     uint64_t applied; /* newest RAFT_IN_APPLIED */
     struct host_feed feed;
 
-    struct raft_pos snapshot;  /* durable marker and its file */
+    struct raft_pos snapshot; /* durable marker and its file */
+    struct raft_event_seen
+        *snapshot_seen;        /* the owner knows of it: older files can go. NULL: done */
     struct raft_pos published; /* by the owner, not compacted yet; index 0: none */
     bool compacting;
     uint64_t snapshot_bytes;
@@ -174,7 +177,7 @@ struct raft_host {
     struct ev_prepare prepare;
     struct ev_check check;
     struct ev_timer tick;        /* housekeeping, every TICK_US */
-    struct ev_timer event_retry; /* the owner's queue was full */
+    struct ev_timer event_retry; /* the owner's queue was full, or some events can wait */
     int64_t now_us;              /* of this turn */
     int64_t last_tick_us, last_wanted_us;
     bool stopping;
@@ -192,7 +195,9 @@ struct raft_host {
 
     struct raft_event **events; /* not pushed yet, in order */
     size_t n_events, cap_events;
-    size_t n_blocked; /* feeds that wait for raft_host_applied() */
+    size_t n_patient;         /* of them: committed entries of groups led elsewhere */
+    int64_t patient_since_us; /* the oldest of those */
+    size_t n_blocked;         /* feeds that wait for raft_host_applied() */
 
     struct ev_io listeners[16];
     size_t n_listeners;
@@ -224,6 +229,8 @@ void *host_main(void *arg);
 void host_release_loop(struct raft_host *h); /* what the raft thread left; after it ended */
 void host_mail_free(struct mail *m);         /* mail nobody will look at */
 void host_push_event(struct raft_host *h, struct raft_event *e); /* takes it */
+/* As above, for what nobody waits for: may leave a moment later, along with more. */
+void host_push_patient_event(struct raft_host *h, struct raft_event *e);
 struct raft_event *host_event_new(enum raft_event_type type, uint32_t group, size_t n_entries);
 void host_log(struct raft_host *h, struct log_job *job);
 struct log_job *host_job_new(struct raft_host *h, enum log_job_type type);
@@ -253,6 +260,7 @@ void host_group_read_done(struct host_group *g, struct log_job *j);
 void host_group_snapshot_done(struct host_group *g, struct raft_pos pos);
 void host_group_compacted(struct host_group *g, struct log_job *j);
 void host_group_received(struct host_group *g, struct snap_in *in); /* a snapshot came whole */
+void host_group_tidy(struct host_group *g); /* remove old snapshots the owner has done with */
 void host_group_want_snapshot(struct host_group *g, const char *why);
 void host_group_unreachable(struct host_group *g, uint64_t node);
 

@@ -12,7 +12,9 @@
 
 #define TICK_US 50000
 #define WANTED_CHECK_US 1000000
-#define EVENT_RETRY_S 0.001
+#define EVENT_RETRY_US 1000
+#define PATIENT_US 2000
+#define PATIENT_EVENTS 32
 #define SPARE_JOBS 8
 #define SNAPSHOT_LOG_MIN ((uint64_t)64 << 20)
 
@@ -37,14 +39,38 @@ void host_push_event(struct raft_host *h, struct raft_event *e)
     h->events[h->n_events++] = e;
 }
 
+/* No client waits for a follower to apply. Waking the owner for every single entry would cost more
+ * than applying it, so those gather for a moment. */
+void host_push_patient_event(struct raft_host *h, struct raft_event *e)
+{
+    if (h->n_patient++ == 0) {
+        h->patient_since_us = h->now_us;
+    }
+    host_push_event(h, e);
+}
+
+static void retry_events(struct raft_host *h, int64_t in_us)
+{
+    if (!ev_is_active(&h->event_retry)) {
+        ev_timer_set(&h->event_retry, (double)in_us / 1e6, 0.);
+        ev_timer_start(h->loop, &h->event_retry);
+    }
+}
+
 /* All at once; when the owner's queue has no room, as many as fit, the rest later. */
-static void push_events(struct raft_host *h)
+static void push_events(struct raft_host *h, bool now)
 {
     size_t n = 0;
 
     if (h->n_events == 0) {
         return;
     }
+    if (!now && h->n_patient == h->n_events && h->n_patient < PATIENT_EVENTS &&
+        h->now_us - h->patient_since_us < PATIENT_US) {
+        retry_events(h, PATIENT_US);
+        return;
+    }
+    h->n_patient = 0;
     if (chan_push_all(h->config.events, (void **)h->events, h->n_events)) {
         h->n_events = 0;
         return;
@@ -54,9 +80,8 @@ static void push_events(struct raft_host *h)
     }
     memmove(h->events, h->events + n, (h->n_events - n) * sizeof h->events[0]);
     h->n_events -= n;
-    if (h->n_events > 0 && !ev_is_active(&h->event_retry)) {
-        ev_timer_set(&h->event_retry, EVENT_RETRY_S, 0.);
-        ev_timer_start(h->loop, &h->event_retry);
+    if (h->n_events > 0) {
+        retry_events(h, EVENT_RETRY_US);
     }
 }
 
@@ -325,7 +350,7 @@ static void turn_end(struct raft_host *h)
         log_thread_put(h->log, w);
     }
     host_peers_flush(h);
-    push_events(h);
+    push_events(h, h->stopping);
 }
 
 static void on_turn_ends(EV_P_ ev_prepare *w, int revents)
@@ -355,6 +380,7 @@ void host_publish_group_status(struct host_group *g)
 static void publish_status(struct raft_host *h)
 {
     for (size_t i = 0; i < h->n_groups; i++) {
+        host_group_tidy(h->groups[i]);
         if (h->groups[i]->status_dirty && h->groups[i]->core != NULL) {
             host_publish_group_status(h->groups[i]);
         }
@@ -423,7 +449,7 @@ void *host_main(void *arg)
     turn_end(h);
     mailbox_detach(&h->mail);
     host_peers_stop(h);
-    push_events(h);
+    push_events(h, true);
     ev_timer_stop(h->loop, &h->event_retry);
     ev_timer_stop(h->loop, &h->tick);
     ev_prepare_stop(h->loop, &h->prepare);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * raft/host/event.h - how the raft thread learns that the owner is done with an event.
+ *
+ * An event may outlive the host in the owner's queue, hence an object of its own with two
+ * references: the event's and the host's. */
+#ifndef RAFT_HOST_EVENT_H
+#define RAFT_HOST_EVENT_H
+
+#include "raft/host.h"
+
+struct raft_event_seen {
+    atomic_bool by_owner; /* the event was freed */
+    atomic_int refs;
+};
+
+struct raft_event_seen *raft_event_seen_new(void);     /* two references */
+void raft_event_seen_unref(struct raft_event_seen *s); /* any thread; NULL is allowed */
+
+#endif
