@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "node/config_table.h"
+#include "raft/entry.h"
 
 #include <errno.h>
 #include <glob.h>
@@ -22,6 +23,8 @@
 
 #define FILE_MAX_BYTES (16u << 20)
 #define INCLUDE_DEPTH_MAX 16
+/* What an entry of the log holds beside the writes of a loop turn and one more string, at most. */
+#define ENTRY_BYTES_RESERVED (64u << 20)
 
 void config_init(struct config *c)
 {
@@ -318,6 +321,14 @@ int config_check(const struct config *c, char *error)
     }
     if (peer_port == c->port) {
         return fail(error, "peer-port: must differ from port (%lld)", (long long)c->port);
+    }
+    if (c->proto_max_bulk_len >
+        (int64_t)(RAFT_ENTRY_BYTES_MAX - ENTRY_BYTES_RESERVED) - c->max_uncommitted_bytes) {
+        return fail(error,
+                    "proto-max-bulk-len: %lld bytes and max-uncommitted-bytes (%lld) together do "
+                    "not fit an entry of the log (%u bytes, less %u)",
+                    (long long)c->proto_max_bulk_len, (long long)c->max_uncommitted_bytes,
+                    RAFT_ENTRY_BYTES_MAX, ENTRY_BYTES_RESERVED);
     }
     if (c->raft_election_timeout <= 2 * c->raft_heartbeat_interval) {
         return fail(error,

@@ -151,6 +151,16 @@ static void group_followers(struct node *n, const struct group *g, const struct 
     }
 }
 
+static unsigned voters(const struct raft_members *m)
+{
+    unsigned n = 0;
+
+    for (uint32_t i = 0; i < m->n; i++) {
+        n += (m->m[i].flags & RAFT_MEMBER_VOTER) != 0;
+    }
+    return n;
+}
+
 static void one_group(struct node *n, const struct group *g, struct buf *out)
 {
     struct raft_group_status status;
@@ -176,7 +186,7 @@ static void one_group(struct node *n, const struct group *g, struct buf *out)
                (long long)lease_ms, (unsigned long long)s->uncommitted_bytes,
                (unsigned long long)status.log_span_bytes, (unsigned long long)g->snapshot.index,
                (unsigned long long)g->snapshot.term, (unsigned long long)status.snapshot_bytes,
-               snapshot_age_s(n, g), s->members.n, s->change_pending,
+               snapshot_age_s(n, g), voters(&s->members), s->change_pending,
                s->transferring || g->transfer_wanted, s->tail_suspect,
                (unsigned long long)g->rebuilds);
     if (s->role == RAFT_ROLE_LEADER) {

@@ -229,6 +229,7 @@ def test_info_raft_shows_groups_and_followers(three):
     assert g["role"] == "leader" and g["state"] == "serving"
     assert int(g["applied"]) <= int(g["commit"]) <= int(g["last"]) and int(g["term"]) >= 1
     assert int(g["lease_ms"]) > 0 and int(g["snapshot_index"]) >= 1
+    assert g["voters"] == "3"
     assert int(i["log_syncs"]) > 0 and int(i["log_last_sync_ms_ago"]) >= 0
     assert i["raft_formed"] == "1" and i["raft_groups"] == "2"
     peers = [fields(i[f"peer{n}"]) for n in range(2)]

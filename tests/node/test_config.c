@@ -183,6 +183,11 @@ static void rules_between_settings_are_checked(void **state)
         {"raft-election-timeout 100", "raft-election-timeout: 100 ms must be more than two of "
                                       "raft-heartbeat-interval (50 ms)"},
         {"raft-election-timeout 101", NULL},
+        {"proto-max-bulk-len 704mb", NULL},
+        {"proto-max-bulk-len 705mb",
+         "proto-max-bulk-len: 739246080 bytes and max-uncommitted-bytes (268435456) together do "
+         "not fit an entry of the log (1073741824 bytes, less 67108864)"},
+        {"proto-max-bulk-len 900mb\nmax-uncommitted-bytes 32mb", NULL},
     };
 
     (void)state;
