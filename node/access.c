@@ -146,9 +146,8 @@ bool access_type_ok(struct cmd *c, const struct item *it, enum item_type t)
 struct item *access_set_string(struct cmd *c, const struct key *k, struct item *it, const char *p,
                                size_t n, int64_t expire_at)
 {
-    (void)it;
     access_changed(c, c->db, k);
-    it = keyspace_set_string(c->ks, c->db, k, p, n, expire_at);
+    it = keyspace_put_string(c->ks, c->db, k, it, p, n, expire_at);
     note_new(c, it);
     return it;
 }
@@ -156,9 +155,8 @@ struct item *access_set_string(struct cmd *c, const struct key *k, struct item *
 struct item *access_set_i64(struct cmd *c, const struct key *k, struct item *it, int64_t v,
                             int64_t expire_at)
 {
-    (void)it;
     access_changed(c, c->db, k);
-    it = keyspace_set_i64(c->ks, c->db, k, v, expire_at);
+    it = keyspace_put_i64(c->ks, c->db, k, it, v, expire_at);
     note_new(c, it);
     return it;
 }

@@ -91,6 +91,11 @@ static uint64_t self_number(const struct group *g)
     return raft_host_identity(g->node->host)->node;
 }
 
+bool group_leader_is_elsewhere(const struct group *g)
+{
+    return g->leader != 0 && g->leader != self_number(g) && !g->leader_cut;
+}
+
 static bool is_leader(const struct group *g) { return g->role == RAFT_ROLE_LEADER; }
 
 /* ---- batches ------------------------------------------------------------------------------- */
@@ -396,9 +401,21 @@ static void on_role(struct group *g, const struct raft_event *e)
     }
     settle_role(g);
     if (g->leader != old_leader) {
+        g->leader_cut = false;
         gate_redirect_reads(g, false);
         group_wake_parked(g);
         clients_check_blocked(g->node);
+    }
+}
+
+void group_on_peer(struct group *g, uint64_t number, bool up)
+{
+    if (number == 0 || number != g->leader) {
+        return;
+    }
+    g->leader_cut = !up;
+    if (up) {
+        group_wake_parked(g);
     }
 }
 

@@ -49,6 +49,7 @@ struct group {
     enum raft_role role;
     uint64_t term;
     uint64_t leader;      /* node number; 0: none known */
+    bool leader_cut;      /* the connection to it has broken: sending clients there helps nobody */
     uint64_t last_leader; /* the last one known: what views show during an election */
     uint64_t serve_from;  /* leader: index that must be applied before the first command */
     uint64_t applied;     /* index */
@@ -120,6 +121,8 @@ static inline bool group_serves(const struct group *g)
 {
     return g->state == GROUP_SERVING && g->parking == 0;
 }
+/* Another node is known to lead, and can be reached as far as this node sees. */
+bool group_leader_is_elsewhere(const struct group *g);
 /* All batches are committed and none is open. */
 static inline bool group_is_settled(const struct group *g)
 {
@@ -140,6 +143,8 @@ void group_unit_end(struct group *g);
 /* Hold new commands back (snapshot, transfer) / let them go on. */
 void group_park(struct group *g);
 void group_unpark(struct group *g);
+/* The connection to node @number is up or has broken. */
+void group_on_peer(struct group *g, uint64_t number, bool up);
 /* Let parked clients try again. */
 void group_wake_parked(struct group *g);
 

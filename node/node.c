@@ -110,6 +110,15 @@ static void on_idle(struct ev_loop *loop, struct ev_idle *w, int events)
     (void)events;
 }
 
+static void tell_groups(struct node *n, const struct raft_event *e)
+{
+    for (size_t i = 0; i < NODE_GROUPS_MAX; i++) {
+        if (n->groups[i] != NULL) {
+            group_on_peer(n->groups[i], e->peer.identity.node, e->type == RAFT_EV_PEER_UP);
+        }
+    }
+}
+
 static void on_events(void *arg, void **messages, size_t count)
 {
     struct node *n = arg;
@@ -121,6 +130,10 @@ static void on_events(void *arg, void **messages, size_t count)
         switch (e->type) {
         case RAFT_EV_PEER_UP:
         case RAFT_EV_PEER_DOWN:
+            tell_groups(n, e);
+            system_on_peer_event(n, e);
+            raft_event_free(e);
+            break;
         case RAFT_EV_PEER_DATA:
             system_on_peer_event(n, e);
             raft_event_free(e);

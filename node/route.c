@@ -107,7 +107,7 @@ static enum route park_or_refuse(struct client *c, struct cmd *cmd, struct group
 static enum route decide(struct client *c, struct cmd *cmd, struct group *g, uint16_t slot,
                          bool local_read)
 {
-    bool elsewhere = g->leader != 0 && g->leader != raft_host_identity(cmd->node->host)->node;
+    bool elsewhere = group_leader_is_elsewhere(g);
 
     switch (g->state) {
     case GROUP_SERVING:
@@ -218,12 +218,10 @@ enum route route_command(struct client *c, struct cmd *cmd, uint16_t *slot_out)
     if (!has_keys || slot == ROUTE_NO_KEYS) {
         /* Over the whole keyspace (KEYS, DBSIZE, FLUSHALL): this node's replica; a write must be
          * sent to the leader by the client's own choice, as with a Redis replica. */
-        bool elsewhere = g->leader != 0 && g->leader != raft_host_identity(n->host)->node;
-
         if (has_keys && n->config.cluster_enabled) {
             return ROUTE_HERE; /* keys were expected but none given: an arity matter */
         }
-        if ((flags & CMD_WRITE) && elsewhere) {
+        if ((flags & CMD_WRITE) && group_leader_is_elsewhere(g)) {
             resp_error(cmd->reply, "READONLY You can't write against a read only replica.");
             return ROUTE_REPLIED;
         }

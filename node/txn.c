@@ -102,7 +102,7 @@ static bool slot_is_fine(struct client *c, struct cmd *cmd)
         return true;
     }
     g = n->groups[NODE_DATA_GROUP];
-    if (g != NULL && g->leader != 0 && g->leader != raft_host_identity(n->host)->node &&
+    if (g != NULL && group_leader_is_elsewhere(g) &&
         ((cmd->command->flags & CMD_WRITE) || (c->flags & CLIENT_READONLY) == 0)) {
         route_reply_redirect(n, g, (uint16_t)slot, cmd->reply);
         return false;
