@@ -32,6 +32,9 @@
 /* No deadline is farther away. */
 #define DEADLINE_MAX_US (INT64_C(3600) * 1000000)
 
+/* Terms and indexes beyond it are nobody's: adding one to any of ours never overflows. */
+#define NUMBER_MAX (UINT64_MAX / 2)
+
 enum peer_state {
     /* Where the logs agree is not known: one message at a time, then wait for an answer. */
     PEER_PROBE,

@@ -42,7 +42,7 @@ static int check_entries(const struct raft_message *m)
 int raft_check_append(const struct raft *r, const struct raft_message *m)
 {
     if ((m->pos.index == 0) != (m->pos.term == 0) || m->pos.term > m->term ||
-        m->pos.index > UINT64_MAX / 2 || m->sent_us < 0) {
+        m->pos.index > NUMBER_MAX || m->sent_us < 0) {
         return RAFT_ERR_BAD_MESSAGE;
     }
     if (m->term == r->term &&
@@ -268,9 +268,9 @@ int raft_on_snapshot(struct raft *r, const struct raft_input *in)
     struct raft_pos pos = in->snapshot.pos;
     uint64_t term = in->snapshot.term;
 
-    if (pos.index == 0 || pos.index > UINT64_MAX / 2 || pos.term == 0 || pos.term > term ||
-        in->snapshot.from == RAFT_NONE || in->snapshot.members == NULL ||
-        !raft_members_valid(in->snapshot.members) ||
+    if (pos.index == 0 || pos.index > NUMBER_MAX || pos.term == 0 || pos.term > term ||
+        term > NUMBER_MAX || in->snapshot.from == RAFT_NONE || in->snapshot.from == r->config.id ||
+        in->snapshot.members == NULL || !raft_members_valid(in->snapshot.members) ||
         (term == r->term && r->role == RAFT_ROLE_LEADER)) {
         return RAFT_ERR_BAD_MESSAGE;
     }

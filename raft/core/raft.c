@@ -284,7 +284,7 @@ static int on_message(struct raft *r, const struct raft_message *m)
     int rc;
 
     if (m->from == RAFT_NONE || m->from == r->config.id || m->to != r->config.id ||
-        (m->term == 0 && m->type != RAFT_MSG_PRE_VOTE_REPLY)) {
+        (m->term == 0 && m->type != RAFT_MSG_PRE_VOTE_REPLY) || m->term > NUMBER_MAX) {
         return RAFT_ERR_BAD_MESSAGE;
     }
     switch (m->type) {
