@@ -242,12 +242,14 @@ static void open_created(struct host_group *g, const struct log_part *p)
 /* Remember about where the last KEEP_TAIL_BYTES of the log begin. */
 static void mark_log(struct host_group *g, struct raft_entry *const *entries, size_t n)
 {
+    struct raft_host *h = g->host;
+
     while (g->n_marks > 0 && g->marks[g->n_marks - 1].index >= entries[0]->pos.index) {
         g->n_marks--; /* that tail was cut off */
     }
     for (size_t i = 0; i < n; i++) {
-        g->log_bytes += entries[i]->size + sizeof *entries[i];
-        if (g->n_marks > 0 && g->log_bytes - g->marks[g->n_marks - 1].bytes < KEEP_MARK_BYTES) {
+        h->log_bytes += entries[i]->size + sizeof *entries[i];
+        if (g->n_marks > 0 && h->log_bytes - g->marks[g->n_marks - 1].bytes < KEEP_MARK_BYTES) {
             continue;
         }
         if (g->n_marks == KEEP_MARKS) {
@@ -255,7 +257,7 @@ static void mark_log(struct host_group *g, struct raft_entry *const *entries, si
             g->n_marks--;
         }
         g->marks[g->n_marks++] =
-            (struct keep_mark){.index = entries[i]->pos.index, .bytes = g->log_bytes};
+            (struct keep_mark){.index = entries[i]->pos.index, .bytes = h->log_bytes};
     }
 }
 
@@ -620,12 +622,22 @@ static void published(struct host_group *g)
     host_push_event(g->host, e);
 }
 
+uint64_t host_snapshot_limit(const struct host_group *g)
+{
+    uint64_t limit = g->host->config.snapshot_log_bytes;
+
+    return limit != 0 ? limit : MAX_OF(SNAPSHOT_LOG_MIN, 2 * g->snapshot_bytes);
+}
+
 /* First entry to keep behind a snapshot at @index: a follower that lags a little should not need
- * the whole file. */
+ * the whole file. What is kept must leave room below the limit, or the next snapshot would be due
+ * at once. */
 static uint64_t keep_from(const struct host_group *g, uint64_t index)
 {
+    uint64_t keep = MIN_OF((uint64_t)KEEP_TAIL_BYTES, host_snapshot_limit(g) / 2);
+
     for (unsigned i = 0; i < g->n_marks; i++) {
-        if (g->log_bytes - g->marks[i].bytes <= KEEP_TAIL_BYTES) {
+        if (g->host->log_bytes - g->marks[i].bytes <= keep) {
             return MIN_OF(g->marks[i].index, index + 1);
         }
     }
@@ -654,6 +666,28 @@ static void try_compact(struct host_group *g)
     j->group = g->number;
     j->pos = pos;
     j->keep_from = keep_from(g, pos.index);
+    j->trim = false;
+    g->compacting = true;
+    host_log(g->host, j);
+}
+
+void host_group_trim(struct host_group *g)
+{
+    struct log_job *j;
+
+    if (g->published.index != 0 || g->compacting || g->install_pending ||
+        g->persisted_index < g->snapshot.index) {
+        return;
+    }
+    j = host_job_new(g->host, LOG_JOB_COMPACT);
+    if (raft_members_at(g->core, g->snapshot.index, &j->members) != RAFT_OK) {
+        host_job_done(g->host, j);
+        return;
+    }
+    j->group = g->number;
+    j->pos = g->snapshot;
+    j->keep_from = g->snapshot.index + 1;
+    j->trim = true;
     g->compacting = true;
     host_log(g->host, j);
 }

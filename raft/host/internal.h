@@ -47,10 +47,11 @@ _Static_assert(HOST_GROUPS_MAX <= DATA_DIR_GROUPS_MAX, "node.meta names all grou
 #define CORE_MESSAGE_BYTES (1u << 20)
 #define CORE_INFLIGHT_MESSAGES 256u
 #define CORE_INFLIGHT_BYTES (32u << 20)
-#define KEEP_TAIL_BYTES (16u << 20) /* of log behind a snapshot, for slow followers */
+#define KEEP_TAIL_BYTES (16u << 20) /* of log behind a snapshot, for slow followers; at most */
 #define KEEP_MARK_BYTES (1u << 20)
 #define KEEP_MARKS 32u
-#define FULL_GRACE_BYTES (16u << 20) /* proposals that still enter on a full disk */
+#define SNAPSHOT_LOG_MIN ((uint64_t)64 << 20) /* snapshot_log_bytes 0: at least this much log */
+#define FULL_GRACE_BYTES (16u << 20)          /* proposals that still enter on a full disk */
 
 struct host_peer;
 struct conn;
@@ -126,12 +127,13 @@ struct host_group {
     uint64_t snapshot_bytes;
     int64_t wanted_us; /* last RAFT_EV_SNAPSHOT_WANTED; 0: never */
 
-    /* About one mark per KEEP_MARK_BYTES of log, to know where the last 16 MiB begin. */
+    /* About one mark per KEEP_MARK_BYTES of log, to know where the last 16 MiB begin. Bytes are
+     * those of all groups: they share the log, and a group that writes little must not hold the
+     * others' part of it. */
     struct keep_mark {
         uint64_t index, bytes;
     } marks[KEEP_MARKS];
     unsigned n_marks;
-    uint64_t log_bytes;
 };
 
 /* Payloads of mail. */
@@ -188,6 +190,7 @@ struct raft_host {
     struct host_group *dirty;
 
     struct log_job *write; /* the turn's; NULL: nothing yet */
+    uint64_t log_bytes;    /* of entries written in this run, all groups */
     struct log_job *spare; /* list of jobs to use again */
     size_t n_spare;
     bool disk_full;
@@ -262,6 +265,9 @@ void host_group_compacted(struct host_group *g, struct log_job *j);
 void host_group_received(struct host_group *g, struct snap_in *in); /* a snapshot came whole */
 void host_group_tidy(struct host_group *g); /* remove old snapshots the owner has done with */
 void host_group_want_snapshot(struct host_group *g, const char *why);
+/* The snapshot has all the log has, yet the log is too long: give up the tail kept behind it. */
+void host_group_trim(struct host_group *g);
+uint64_t host_snapshot_limit(const struct host_group *g); /* a longer log asks for a snapshot */
 void host_group_unreachable(struct host_group *g, uint64_t node);
 
 /* ---- feed.c ---- */

@@ -334,7 +334,7 @@ static bool do_compact(struct log_thread *t, struct log_job *j)
     struct log_marker *m = find_marker(t, j->group);
     int rc;
 
-    j->skipped = m->index >= j->pos.index;
+    j->skipped = j->trim ? m->index > j->pos.index : m->index >= j->pos.index;
     if (!j->skipped) {
         rc = wal_compact(t->config.wal, j->group, j->pos, &j->members, j->keep_from);
         if (rc == WAL_ERR_FULL) {

@@ -63,6 +63,7 @@ struct log_job {
     struct raft_pos pos;
     struct raft_members members;
     uint64_t keep_from;
+    bool trim;    /* @pos is the newest already: only keep less behind it */
     bool skipped; /* the log begins behind @pos already */
 };
 

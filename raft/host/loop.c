@@ -16,7 +16,6 @@
 #define PATIENT_US 2000
 #define PATIENT_EVENTS 32
 #define SPARE_JOBS 8
-#define SNAPSHOT_LOG_MIN ((uint64_t)64 << 20)
 
 /* ---- events to the owner ------------------------------------------------------------------- */
 
@@ -396,15 +395,15 @@ static void check_spans(struct raft_host *h)
     for (size_t i = 0; i < h->n_groups; i++) {
         struct host_group *g = h->groups[i];
         uint64_t span = atomic_load_explicit(&g->span_bytes, memory_order_relaxed);
-        uint64_t limit = h->config.snapshot_log_bytes;
 
-        if (limit == 0) {
-            limit = MAX_OF(SNAPSHOT_LOG_MIN, 2 * g->snapshot_bytes);
+        if (g->core == NULL || span <= host_snapshot_limit(g) || g->published.index != 0 ||
+            g->compacting || g->install_pending) {
+            continue;
         }
-        /* Nothing new since the last one: another would not free anything. */
-        if (g->core != NULL && span > limit && g->commit > g->snapshot.index &&
-            g->published.index == 0 && !g->compacting && !g->install_pending) {
+        if (g->commit > g->snapshot.index) {
             host_group_want_snapshot(g, "the log has grown");
+        } else {
+            host_group_trim(g);
         }
     }
 }
