@@ -27,6 +27,20 @@ bool exec_needs_auth(const struct client *c)
     return c->node->config.requirepass[0] != '\0' && (c->flags & CLIENT_AUTHENTICATED) == 0;
 }
 
+/* What an entry has beside the arguments: lengths, names, a time. */
+#define EXEC_BYTES_RESERVED ((size_t)64 << 20)
+
+size_t exec_bytes_max(const struct node *n)
+{
+    return RAFT_ENTRY_BYTES_MAX - EXEC_BYTES_RESERVED - (size_t)n->config.max_uncommitted_bytes;
+}
+
+/* Bytes between the first and the last argument: they stand in one buffer. */
+static size_t request_bytes(const struct arg *argv, int argc)
+{
+    return (size_t)(argv[argc - 1].p + argv[argc - 1].n - argv[0].p);
+}
+
 static void count_error(struct client *c, const struct command *command, size_t from, bool ran)
 {
     struct stats *s = &c->node->stats;
@@ -102,7 +116,10 @@ static void abort_exec(struct client *c, const char *why)
 
 /* What browsers can be made to send to a Redis port: such a connection is not a client's, and what
  * follows must not be read as commands. */
-static bool is_http(const struct arg *word) { return arg_is(word, "post") || arg_is(word, "host:"); }
+static bool is_http(const struct arg *word)
+{
+    return arg_is(word, "post") || arg_is(word, "host:");
+}
 
 static enum exec_result drop_http(struct client *c)
 {
@@ -219,6 +236,11 @@ enum exec_result exec_request(struct client *c, const struct arg *argv, int argc
     /* MULTI and WATCH are not queued either, but have errors of their own, which spoil nothing. */
     if ((c->flags & CLIENT_MULTI) && (command->flags & CMD_NO_MULTI) && txn_queues(command)) {
         resp_error(&c->reply, "ERR Command not allowed inside a transaction");
+        return refused(c, command, from);
+    }
+    if ((command->flags & CMD_WRITE) && request_bytes(argv, argc) > exec_bytes_max(n)) {
+        resp_errorf(&c->reply, "ERR request is too large: at most %zu bytes fit into one log entry",
+                    exec_bytes_max(n));
         return refused(c, command, from);
     }
     if (is_paused(c, command)) {

@@ -29,6 +29,10 @@ bool exec_expire(struct group *g, int64_t budget_us);
 void exec_free_later(struct node *n, struct keyspace *ks);
 void exec_free_value_later(void *node, void *value);
 
+/* Most bytes of arguments that one command or transaction may have: its effects are in one log
+ * entry, together with what the open batch holds already. */
+size_t exec_bytes_max(const struct node *n);
+
 /* True when @c must authenticate first. */
 bool exec_needs_auth(const struct client *c);
 

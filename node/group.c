@@ -147,6 +147,7 @@ void group_propose(struct group *g)
     if (g->batch.len == 0 || g->state != GROUP_SERVING || window_is_full(g)) {
         return;
     }
+    assert(g->batch.len <= RAFT_ENTRY_BYTES_MAX); /* exec_bytes_max() sees to it */
     e = raft_entry_new(RAFT_ENTRY_DATA, (uint32_t)g->batch.len);
     if (e == NULL) {
         log_fatal("group %u: out of memory for a batch of %zu bytes", g->number, g->batch.len);

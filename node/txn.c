@@ -120,6 +120,10 @@ bool txn_enqueue(struct client *c, struct cmd *cmd)
         return false;
     }
     argv = c->n_queued < TXN_QUEUE_MAX ? copy_args(cmd->argv, cmd->argc, &bytes) : NULL;
+    if (argv != NULL && c->queued_bytes + bytes > exec_bytes_max(c->node)) {
+        free(argv); /* its effects would not fit into one log entry */
+        argv = NULL;
+    }
     if (argv == NULL) {
         resp_error(cmd->reply, "OOM transaction is too large");
         return false;
