@@ -34,6 +34,7 @@ static int by_number(const void *a, const void *b)
 
 static void take_name(struct log_files *f, DIR *dir, const char *name)
 {
+    struct log_segment *seg;
     uint64_t number;
     struct stat st;
 
@@ -41,12 +42,13 @@ static void take_name(struct log_files *f, DIR *dir, const char *name)
         f->n_damaged += strstr(name, WAL_FORMAT_SUFFIX ".damaged") != NULL;
         return;
     }
-    if ((f->n & (f->n + 1)) == 0) { /* the array grows at 0, 1, 3, 7 ... */
-        f->segs = mem_realloc(f->segs, 2 * (f->n + 1) * sizeof *f->segs);
+    if (f->n == f->cap) {
+        f->cap = f->cap == 0 ? 16 : 2 * f->cap;
+        f->segs = mem_realloc(f->segs, f->cap * sizeof *f->segs);
     }
-    f->segs[f->n].number = number;
-    wal_format_name(f->segs[f->n].name, number);
-    f->n++;
+    seg = &f->segs[f->n++];
+    seg->number = number;
+    wal_format_name(seg->name, number);
     if (fstatat(dirfd(dir), name, &st, 0) == 0) {
         f->bytes += (uint64_t)st.st_size;
     }
@@ -54,7 +56,7 @@ static void take_name(struct log_files *f, DIR *dir, const char *name)
 
 static bool join(char out[PATH_MAX], const char *dir, const char *name)
 {
-    return snprintf(out, PATH_MAX, "%s%s%s", dir, name[0] == '\0' ? "" : "/", name) < PATH_MAX;
+    return snprintf(out, PATH_MAX, "%s/%s", dir, name) < PATH_MAX;
 }
 
 int log_files_list(const char *dir, struct log_files *out)
@@ -67,7 +69,7 @@ int log_files_list(const char *dir, struct log_files *out)
     memset(out, 0, sizeof *out);
     fits = join(out->wal, dir, "wal") && join(out->snapshots, dir, "snapshots");
     if (fits && stat(out->wal, &st) != 0 && errno == ENOENT) {
-        fits = join(out->wal, dir, "") && join(out->snapshots, dir, "../snapshots");
+        fits = join(out->wal, dir, ".") && join(out->snapshots, dir, "../snapshots");
     }
     if (!fits) {
         ctl_complain("%s: the path is too long", dir);

@@ -25,7 +25,7 @@ struct log_files {
     char wal[PATH_MAX];       /* the folder of the segments */
     char snapshots[PATH_MAX]; /* and that of the snapshots */
     struct log_segment *segs; /* by number, ascending */
-    size_t n;
+    size_t n, cap;
     size_t n_damaged; /* files kept aside */
     uint64_t bytes;   /* of all segments, preallocation included */
 };

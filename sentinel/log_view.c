@@ -87,9 +87,23 @@ static void drop_all(struct log_group *g, uint64_t index, uint64_t term)
     g->last_term = term;
 }
 
+static void begin_run(struct log_group *g, struct log_run run)
+{
+    if (g->n == g->cap) {
+        g->cap = g->cap == 0 ? 16 : 2 * g->cap;
+        g->runs = mem_realloc(g->runs, g->cap * sizeof *g->runs);
+    }
+    g->runs[g->n++] = run;
+}
+
+/* Whether an entry continues the last run. */
+static bool continues(const struct log_group *g, const struct wal_record *r)
+{
+    return g->n > 0 && g->runs[g->n - 1].end == r->index && g->runs[g->n - 1].term == r->term;
+}
+
 static void take_entry(struct log_group *g, uint64_t segment, const struct wal_record *r)
 {
-    struct log_run *run;
     bool loose;
 
     if (r->index == 0) {
@@ -100,20 +114,16 @@ static void take_entry(struct log_group *g, uint64_t segment, const struct wal_r
     loose = r->index != g->last_index + 1 || (g->last_term != 0 && g->last_term != r->prev_term) ||
             g->next_loose;
     g->next_loose = false;
-    run = g->n > 0 ? &g->runs[g->n - 1] : NULL;
-    if (run == NULL || loose || run->end != r->index || run->term != r->term) {
-        if (g->n == g->cap) {
-            g->cap = g->cap == 0 ? 16 : 2 * g->cap;
-            g->runs = mem_realloc(g->runs, g->cap * sizeof *g->runs);
-        }
-        run = &g->runs[g->n++];
-        *run = (struct log_run){.first = r->index,
-                                .term = r->term,
-                                .segment = segment,
-                                .offset = r->offset,
-                                .loose = loose};
+    if (!loose && continues(g, r)) {
+        g->runs[g->n - 1].end++;
+    } else {
+        begin_run(g, (struct log_run){.first = r->index,
+                                      .end = r->index + 1,
+                                      .term = r->term,
+                                      .segment = segment,
+                                      .offset = r->offset,
+                                      .loose = loose});
     }
-    run->end = r->index + 1;
     g->last_index = r->index;
     g->last_term = r->term;
 }

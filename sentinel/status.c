@@ -44,6 +44,9 @@ static void learn_nodes_line(struct status *s, struct arg line)
     if (n != NULL && n->id[0] == '\0') {
         memcpy(n->id, line.p, 40);
     }
+    if (n != NULL) {
+        n->peer_port = (uint16_t)strtoul(at + 1, NULL, 10); /* a blank ends it */
+    }
 }
 
 /* ---- INFO ---------------------------------------------------------------------------------- */
@@ -94,6 +97,29 @@ void status_learn(struct status *s, struct status_node *n, char *info, const cha
     }
 }
 
+/* Numbers of nodes that did not answer, by their peer ports. */
+static void learn_numbers(struct status *s, const struct status_node *from)
+{
+    char name[32], host[NET_HOST_MAX];
+    struct arg line;
+
+    for (unsigned i = 0; i < STATUS_NODES_MAX; i++) {
+        snprintf(name, sizeof name, "peer%u", i);
+        if (!info_find(from->info, name, &line)) {
+            return;
+        }
+        pair_text(line, "ip", host, sizeof host);
+        for (size_t k = 0; k < s->n; k++) {
+            struct status_node *n = &s->nodes[k];
+
+            if (n->number == 0 && n->peer_port == pair_number(line, "port", -1) &&
+                strcmp(n->addr.host, host) == 0) {
+                n->number = (uint64_t)pair_number(line, "node", 0);
+            }
+        }
+    }
+}
+
 /* ---- order --------------------------------------------------------------------------------- */
 
 static bool same_node(const struct status_node *a, const struct status_node *b)
@@ -131,6 +157,11 @@ void status_settle(struct status *s)
             free(b->info);
             memmove(b, b + 1, (s->n - k - 1) * sizeof *b);
             s->n--;
+        }
+    }
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->nodes[i].up) {
+            learn_numbers(s, &s->nodes[i]);
         }
     }
     if (s->n > 0) {

@@ -16,11 +16,12 @@
 struct status_node {
     struct net_addr addr;
     bool asked;
-    bool up;         /* info is there */
-    char why[192];   /* not up: why */
-    char *info;      /* all of INFO; NULL: none */
-    char id[41];     /* "" when not known */
-    uint64_t number; /* in the cluster; 0 when not known */
+    bool up;            /* info is there */
+    char why[192];      /* not up: why */
+    char *info;         /* all of INFO; NULL: none */
+    char id[41];        /* "" when not known */
+    uint64_t number;    /* in the cluster; 0 when not known */
+    uint16_t peer_port; /* 0 when not known */
 };
 
 struct status {

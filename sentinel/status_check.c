@@ -6,6 +6,7 @@
  * what to do. Nothing is a problem that a healthy cluster under load shows now and then. */
 #include "sentinel/status.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -65,10 +66,9 @@ static void check_leaderless(struct check *c, unsigned group, size_t replicas, i
 {
     if (members > 0 && replicas <= (size_t)members / 2) {
         problem(c,
-                "group %u (%s) has no majority: %zu of its %lld replicas answer. Nothing is "
-                "written, and reads fail, until %lld do",
-                group, group_kind(group), replicas, (long long)members,
-                (long long)(members / 2 + 1));
+                "group %u (%s) has no majority: %zu of its %" PRId64 " replicas answer. Nothing is "
+                "written, and reads fail, until %" PRId64 " do",
+                group, group_kind(group), replicas, members, members / 2 + 1);
     } else {
         problem(c,
                 "group %u (%s) has no leader: an election is under way, or the nodes do not "
@@ -215,7 +215,7 @@ static void check_one_cluster(struct check *c)
         }
         if (first == NULL) {
             first = n;
-            strcpy(a, b);
+            memcpy(a, b, sizeof a);
         } else if (strcmp(a, b) != 0) {
             problem(c, "nodes %s and %s are of different clusters, %.8s and %.8s",
                     status_name(first, name), status_name(n, other), a, b);

@@ -174,18 +174,20 @@ void text_json(struct buf *out, const char *p, size_t n)
 
 /* ---- figures --------------------------------------------------------------------------------- */
 
-const char *text_duration(char *out, int64_t s)
+const char *text_duration(char *out, int64_t seconds)
 {
+    long long s = seconds;
+
     if (s < 0) {
-        strcpy(out, "-");
+        snprintf(out, TEXT_FIGURE_MAX, "-");
     } else if (s >= 86400) {
-        snprintf(out, TEXT_FIGURE_MAX, "%lldd%lldh", (long long)(s / 86400), (long long)(s % 86400 / 3600));
+        snprintf(out, TEXT_FIGURE_MAX, "%lldd%lldh", s / 86400, s % 86400 / 3600);
     } else if (s >= 3600) {
-        snprintf(out, TEXT_FIGURE_MAX, "%lldh%02lldm", (long long)(s / 3600), (long long)(s % 3600 / 60));
+        snprintf(out, TEXT_FIGURE_MAX, "%lldh%02lldm", s / 3600, s % 3600 / 60);
     } else if (s >= 60) {
-        snprintf(out, TEXT_FIGURE_MAX, "%lldm%02llds", (long long)(s / 60), (long long)(s % 60));
+        snprintf(out, TEXT_FIGURE_MAX, "%lldm%02llds", s / 60, s % 60);
     } else {
-        snprintf(out, TEXT_FIGURE_MAX, "%llds", (long long)s);
+        snprintf(out, TEXT_FIGURE_MAX, "%llds", s);
     }
     return out;
 }
@@ -193,7 +195,7 @@ const char *text_duration(char *out, int64_t s)
 const char *text_bytes(char *out, int64_t bytes)
 {
     if (bytes < 0) {
-        strcpy(out, "-");
+        snprintf(out, TEXT_FIGURE_MAX, "-");
     } else {
         num_print_human(out, (uint64_t)bytes);
     }
