@@ -3,6 +3,7 @@
  * node/access.c - see node/access.h. */
 #include "node/access.h"
 
+#include "node/command/handlers.h"
 #include "node/effects.h"
 #include "node/exec.h"
 #include "node/node.h"
@@ -90,7 +91,9 @@ static void note_access(struct cmd *c, struct item *it)
     if (it == NULL || c->applying || snapshot_is_running(c->node)) {
         return;
     }
-    if (c->client != NULL && (c->client->flags & CLIENT_NO_TOUCH) != 0) {
+    /* TOUCH is how a client that leaves access times alone says that it means it. */
+    if (c->client != NULL && (c->client->flags & CLIENT_NO_TOUCH) != 0 &&
+        c->command->fn != cmd_touch) {
         return;
     }
     item_set_access(it, cmd_access_clock(c, item_access(it)));

@@ -393,10 +393,14 @@ void cmd_client_pause(struct cmd *c)
         cmd_reply_arity_error(c);
         return;
     }
-    if (!cmd_arg_range(c, 2, 0, INT64_MAX - c->now_ms, &ms,
-                       "ERR timeout is not an integer or out of range")) {
+    if (!cmd_arg_i64(c, 2, &ms, "ERR timeout is not an integer or out of range")) {
         return;
     }
+    if (ms < 0) {
+        resp_error(c->reply, "ERR timeout is negative");
+        return;
+    }
+    ms = MIN_OF(ms, INT64_MAX - c->now_ms);
     /* A pause in force gets no shorter and no weaker. */
     if (all->pause_until_ms > c->now_ms) {
         writes_only = writes_only && all->pause_writes_only;

@@ -454,19 +454,9 @@ void cmd_cluster_keyslot(struct cmd *c)
     }
 }
 
-/* Slot of argv[2] and a keyspace to look in; false: replied. */
-static bool slot_arg(struct cmd *c, int64_t *slot)
+/* A keyspace to look in for the keys of a slot; false: replied. */
+static bool use_keyspace(struct cmd *c)
 {
-    if (!cluster_is_on(c)) {
-        return false;
-    }
-    if (!cmd_arg_i64(c, 2, slot, "ERR Invalid or out of range slot")) {
-        return false;
-    }
-    if (*slot < 0 || *slot >= CLUSTER_SLOTS) {
-        resp_error(c->reply, "ERR Invalid slot");
-        return false;
-    }
     if (c->group == NULL || c->group->ks == NULL) {
         resp_error(c->reply, "LOADING Redis is loading the dataset in memory");
         return false;
@@ -480,7 +470,12 @@ void cmd_cluster_countkeysinslot(struct cmd *c)
 {
     int64_t slot;
 
-    if (slot_arg(c, &slot)) {
+    if (!cluster_is_on(c) || !cmd_arg_i64(c, 2, &slot, NULL)) {
+        return;
+    }
+    if (slot < 0 || slot >= CLUSTER_SLOTS) {
+        resp_error(c->reply, "ERR Invalid slot");
+    } else if (use_keyspace(c)) {
         resp_int(c->reply, (int64_t)keyspace_slot_size(c->ks, (uint16_t)slot));
     }
 }
@@ -511,14 +506,15 @@ void cmd_cluster_getkeysinslot(struct cmd *c)
     int64_t slot;
     size_t at;
 
-    if (!slot_arg(c, &slot)) {
+    if (!cluster_is_on(c) || !cmd_arg_i64(c, 2, &slot, NULL) ||
+        !cmd_arg_i64(c, 3, &list.left, NULL)) {
         return;
     }
-    if (!cmd_arg_i64(c, 3, &list.left, NULL)) {
+    if (slot < 0 || slot >= CLUSTER_SLOTS || list.left < 0) {
+        resp_error(c->reply, "ERR Invalid slot or number of keys");
         return;
     }
-    if (list.left < 0) {
-        resp_error(c->reply, "ERR Invalid number of keys");
+    if (!use_keyspace(c)) {
         return;
     }
     at = resp_deferred_begin(c->reply);
