@@ -83,14 +83,29 @@ static struct arg *copy_args(const struct arg *argv, int argc, size_t *bytes)
     return out;
 }
 
-/* In cluster mode a transaction stays in one slot, and is refused early where it cannot run. */
-static bool slot_is_fine(struct client *c, struct cmd *cmd)
+/* False, with a redirection, where the leader is known to be elsewhere: EXEC would say no more. */
+static bool may_run_here(struct client *c, struct cmd *cmd, uint16_t slot, bool local_read)
 {
-    struct node *n = c->node;
-    struct group *g;
+    struct group *g = c->node->groups[NODE_DATA_GROUP];
+
+    if (g != NULL && group_leader_is_elsewhere(g) &&
+        ((cmd->command->flags & CMD_WRITE) || !local_read)) {
+        route_reply_redirect(c->node, g, slot, cmd->reply);
+        return false;
+    }
+    return true;
+}
+
+/* A command is refused early where it cannot run; in cluster mode a transaction stays in one slot.
+ */
+static bool is_fine(struct client *c, struct cmd *cmd)
+{
     int slot;
 
-    if (!n->config.cluster_enabled || cmd->command->n_key_specs == 0) {
+    if (!c->node->config.cluster_enabled) {
+        return may_run_here(c, cmd, 0, true);
+    }
+    if (cmd->command->n_key_specs == 0) {
         return true;
     }
     slot = route_slot(cmd->command, cmd->argv, cmd->argc);
@@ -101,10 +116,7 @@ static bool slot_is_fine(struct client *c, struct cmd *cmd)
     if (slot < 0) {
         return true;
     }
-    g = n->groups[NODE_DATA_GROUP];
-    if (g != NULL && group_leader_is_elsewhere(g) &&
-        ((cmd->command->flags & CMD_WRITE) || (c->flags & CLIENT_READONLY) == 0)) {
-        route_reply_redirect(n, g, (uint16_t)slot, cmd->reply);
+    if (!may_run_here(c, cmd, (uint16_t)slot, (c->flags & CLIENT_READONLY) != 0)) {
         return false;
     }
     c->multi_slot = slot;
@@ -116,7 +128,7 @@ bool txn_enqueue(struct client *c, struct cmd *cmd)
     size_t bytes = 0;
     struct arg *argv;
 
-    if (!slot_is_fine(c, cmd)) {
+    if (!is_fine(c, cmd)) {
         return false;
     }
     argv = c->n_queued < TXN_QUEUE_MAX ? copy_args(cmd->argv, cmd->argc, &bytes) : NULL;
