@@ -2,9 +2,10 @@
  *
  * node/system.c - see node/system.h.
  *
- * Order of forming, each step durable before the next: the plan as DIR/genesis; the first
- * snapshots of both groups, the same on every node; the identity; the groups' replicas. A crash in
- * between is repaired at the next start: with a genesis file all steps are simply done again. */
+ * Order of forming, each step durable before the next: the plan as DIR/genesis; the identity; for
+ * each group its first snapshot, the same on every node, and then its replica. A crash in between
+ * is repaired at the next start: with a genesis file all steps that are missing are done again. A
+ * group that had been here and is lost is another thing: raft_host_new() refuses that. */
 #include "node/system.h"
 
 #include "base/file.h"
@@ -27,6 +28,7 @@
 #define HELLO_INTERVAL_US 300000
 #define WAITING_LOG_US 5000000
 #define SELF_CHECK_US 1000000
+#define OUTSIDE_LOG_US 10000000
 
 struct system {
     struct cluster_state state;
@@ -37,7 +39,7 @@ struct system {
     struct formation_plan plan;
     struct cluster_node self; /* what this node says of itself; number 0 until formed */
     uint64_t proposals;       /* numbers them; the system group executes nothing in advance */
-    int64_t next_hello_us, next_waiting_log_us, next_self_check_us;
+    int64_t next_hello_us, next_waiting_log_us, next_self_check_us, next_outside_log_us;
 };
 
 bool system_is_formed(const struct node *n) { return n->system->loaded; }
@@ -138,18 +140,40 @@ static void write_genesis_snapshot(struct node *n, uint32_t group, struct raft_p
     if (rc != RDB_OK) {
         log_fatal("cannot write %s: %s", path, rdb_strerror(rc));
     }
+    *strrchr(path, '/') = '\0'; /* the name must survive as well */
+    if (file_sync_dir(path) != 0) {
+        log_fatal("cannot sync %s: %s", path, strerror(errno));
+    }
     rdb_meta_release(&meta);
+}
+
+/* Create the replicas that the plan says are here and that are not yet. */
+static void create_groups(struct node *n)
+{
+    static const struct raft_pos start = {1, 1};
+    struct system *s = n->system;
+    struct raft_members members;
+
+    for (uint32_t group = 0; group < NODE_GROUPS_MAX; group++) {
+        if (raft_host_has_group(n->host, group)) {
+            continue;
+        }
+        if (genesis_state(n, &s->state) != CLUSTER_OK) {
+            log_fatal("%s/" GENESIS_FILE " does not fit this data directory", n->config.dir);
+        }
+        genesis_members(&s->plan, CLUSTER_SYSTEM_VOTERS_MAX, &members);
+        write_genesis_snapshot(n, group, start, &members);
+        raft_host_create_group(n->host, group, start, &members, 0);
+    }
 }
 
 /* Carry out the plan that stands durably in DIR/genesis. */
 static void form(struct node *n)
 {
-    static const struct raft_pos start = {1, 1};
     struct system *s = n->system;
     uint64_t number = formation_plan_number(&s->plan, raft_host_identity(n->host)->node_id);
-    struct raft_members members;
 
-    if (genesis_state(n, &s->state) != CLUSTER_OK || number == 0) {
+    if (number == 0) {
         log_fatal("%s/" GENESIS_FILE " does not fit this data directory", n->config.dir);
     }
     if (raft_host_set_identity(n->host, s->plan.cluster_id, number) != RAFT_HOST_OK) {
@@ -157,11 +181,7 @@ static void form(struct node *n)
     }
     s->formed = true;
     s->self.number = number;
-    for (uint32_t group = 0; group < NODE_GROUPS_MAX; group++) {
-        genesis_members(&s->plan, CLUSTER_SYSTEM_VOTERS_MAX, &members);
-        write_genesis_snapshot(n, group, start, &members);
-        raft_host_create_group(n->host, group, start, &members, 0);
-    }
+    create_groups(n);
     connect_nodes(n, s->plan.nodes, s->plan.n_nodes);
     log_notice("cluster %s formed: this is node %llu of %zu", s->plan.cluster_id,
                (unsigned long long)number, s->plan.n_nodes);
@@ -242,9 +262,10 @@ static void on_hello(struct node *n, const struct net_addr *from, const struct f
     struct system *s = n->system;
 
     if (s->formed) {
-        if (s->has_plan && formation_plan_number(&s->plan, h->node.id) != 0) {
-            send_plan(n, from);
-        } else {
+        if (s->has_plan) {
+            send_plan(n, from); /* also to one that is not in it: it should know */
+        }
+        if (!s->has_plan || formation_plan_number(&s->plan, h->node.id) == 0) {
             log_verbose("%s:%u is not a member of this cluster: it stays outside until it is added",
                         from->host, from->port);
         }
@@ -262,18 +283,22 @@ static void on_plan(struct node *n, const struct formation_plan *plan)
     if (s->formed) {
         return;
     }
+    if (formation_accepts(&s->formation, plan)) {
+        adopt(n, plan);
+        return;
+    }
+    if (n->now_us < s->next_outside_log_us) {
+        return;
+    }
+    s->next_outside_log_us = n->now_us + OUTSIDE_LOG_US;
     if (formation_plan_number(plan, s->self.id) == 0) {
         log_warning("cluster %s is formed, and this data directory is none of its nodes: if a disk "
                     "was lost, the node must be replaced as a new member",
                     plan->cluster_id);
-        return;
-    }
-    if (!formation_accepts(&s->formation, plan)) {
+    } else {
         log_warning("cluster %s was formed from another cluster-nodes list or mode; not joining",
                     plan->cluster_id);
-        return;
     }
-    adopt(n, plan);
 }
 
 /* ---- commands of the system group ---------------------------------------------------------- */
@@ -528,6 +553,59 @@ static int read_genesis(struct node *n)
     return 0;
 }
 
+/* A data directory that was moved, swapped or copied to another node's place, or belongs to a
+ * cluster of the other mode, is refused before a thread runs. Its newest snapshot of the system
+ * group says enough: nodes do not change their peer addresses in this version. A snapshot that
+ * cannot be read is reported when it is loaded. */
+static int check_directory(const struct node *n)
+{
+    const struct raft_identity *id = raft_host_identity(n->host);
+    const struct net_addr *here = &n->system->self.peer;
+    const struct cluster_node *self, *other = NULL;
+    struct raft_group_status status;
+    struct cluster_state state;
+    struct rdb_meta meta;
+    char path[PATH_MAX];
+    bool readable;
+
+    if (raft_host_group_status(n->host, NODE_SYSTEM_GROUP, &status) != RAFT_HOST_OK) {
+        return 0; /* a crash while forming: there is nothing yet */
+    }
+    raft_host_snapshot_path(n->host, NODE_SYSTEM_GROUP, status.raft.snapshot, path);
+    if (rdb_read_meta(path, &meta) != RDB_OK) {
+        return 0;
+    }
+    readable =
+        meta.system != NULL && system_codec_read_state(meta.system, meta.system_len, &state) == 0;
+    rdb_meta_release(&meta);
+    if (!readable) {
+        return 0;
+    }
+    if (state.slots_enabled != n->config.cluster_enabled) {
+        log_warning("%s belongs to a cluster with cluster-enabled %s", n->config.dir,
+                    state.slots_enabled ? "yes" : "no");
+        return -1;
+    }
+    self = cluster_state_node(&state, id->node);
+    if (state.n_nodes == 1) {
+        return 0; /* nobody else knows its address */
+    }
+    for (size_t i = 0; i < state.n_nodes; i++) {
+        if (formation_compare_addr(&state.nodes[i].peer, here) == 0) {
+            other = &state.nodes[i];
+        }
+    }
+    if (self == NULL || (other != NULL && other->number == id->node)) {
+        return 0;
+    }
+    log_warning("%s is the data directory of node %llu, %s:%u, of cluster %s, and not of %s:%u, "
+                "which %s",
+                n->config.dir, (unsigned long long)id->node, self->peer.host, self->peer.port,
+                id->cluster_id, here->host, here->port,
+                other == NULL ? "is no node of that cluster" : "is another node of it");
+    return -1;
+}
+
 int system_new(struct node *n)
 {
     const struct raft_identity *id = raft_host_identity(n->host);
@@ -554,8 +632,15 @@ int system_new(struct node *n)
     if (read_genesis(n) != 0) {
         return -1;
     }
+    if (s->formed && s->has_plan &&
+        (strcmp(s->plan.cluster_id, id->cluster_id) != 0 ||
+         formation_plan_number(&s->plan, id->node_id) != id->node)) {
+        log_warning("%s/" GENESIS_FILE " belongs to another node or cluster than the rest",
+                    n->config.dir);
+        return -1;
+    }
     if (s->formed) {
-        return 0;
+        return check_directory(n);
     }
     count = read_list(n, &s->self.peer, list);
 
@@ -582,6 +667,7 @@ void system_start(struct node *n)
     if (s->formed) {
         if (s->has_plan) {
             connect_nodes(n, s->plan.nodes, s->plan.n_nodes); /* until the state is loaded */
+            create_groups(n); /* a crash may have come between the identity and them */
         }
         return;
     }

@@ -108,6 +108,8 @@ void raft_host_set_peers(struct raft_host *h, const struct raft_host_peer *peers
 void raft_host_create_group(struct raft_host *h, uint32_t group, struct raft_pos pos,
                             const struct raft_members *members, uint8_t priority);
 void raft_host_set_priority(struct raft_host *h, uint32_t group, uint8_t priority);
+/* True when a replica of @group was found at the start, or has been created since. Any thread. */
+bool raft_host_has_group(struct raft_host *h, uint32_t group);
 
 /* ---- proposals, reads, leadership ---------------------------------------------------------- */
 

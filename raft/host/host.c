@@ -90,7 +90,7 @@ static int settle_unsynced(struct raft_host *h, bool *rebooted)
         }
         close(fd);
     }
-    strcpy(h->dir.boot_id, boot_id);
+    memcpy(h->dir.boot_id, boot_id, sizeof boot_id);
     h->dir.unsynced = h->config.durability != RAFT_DURABLE_ALWAYS;
     h->dir.clean_stop = false;
     return RAFT_HOST_OK;
@@ -336,7 +336,7 @@ int raft_host_set_identity(struct raft_host *h, const char *cluster_id, uint64_t
     assert(h->identity.node == 0);
     assert(strlen(cluster_id) == RAFT_HOST_ID_CHARS);
     assert(node != 0);
-    strcpy(h->dir.identity.cluster_id, cluster_id);
+    memcpy(h->dir.identity.cluster_id, cluster_id, RAFT_HOST_ID_CHARS + 1);
     h->dir.identity.node = node;
     /* log_ready stays false until the log is there: see recover(). */
     rc = data_dir_save(&h->dir);
@@ -414,6 +414,11 @@ void raft_host_set_priority(struct raft_host *h, uint32_t group, uint8_t priorit
 
     assert(priority <= 3);
     mailbox_put(&h->mail, &m, true);
+}
+
+bool raft_host_has_group(struct raft_host *h, uint32_t group)
+{
+    return host_find_group(h, group) != NULL;
 }
 
 void raft_host_propose(struct raft_host *h, uint32_t group, struct raft_entry *entry)

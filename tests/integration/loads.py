@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import pathlib
 import shutil
+import struct
 import subprocess
 import tempfile
 import threading
@@ -238,3 +239,83 @@ def segments(node):
 
 def snapshot_files(node, group=1):
     return sorted((node.dir / "snapshots").glob(f"g{group}-*.rdb"))
+
+
+# ---- node.meta -----------------------------------------------------------------------------------------
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+class NodeMeta:
+    """DIR/node.meta (raft/host/data_dir.h, proto/meta.proto), to be read and changed by tests."""
+
+    FIELDS = ("node_id", "cluster_id", "node", "log_ready", "unsynced", "boot_id", "clean_stop", "suspects", "groups")
+
+    def __init__(self, folder):
+        self.path = pathlib.Path(folder) / "node.meta"
+        data = self.path.read_bytes()
+        assert data[:8] == b"HFNODE\r\n"
+        self.version, length, crc = struct.unpack("<III", data[8:20])
+        assert length == len(data) - 20 and crc == crc32c(data[:16] + data[20:])
+        self.node_id = self.cluster_id = self.boot_id = ""
+        self.node = 0
+        self.log_ready = self.unsynced = self.clean_stop = False
+        self.suspects, self.groups = [], []
+        at = 20
+        while at < len(data):
+            tag, at = self._varint(data, at)
+            value, at = self._varint(data, at)
+            name = self.FIELDS[(tag >> 3) - 1]
+            if tag & 7 == 2:
+                raw, at = data[at : at + value], at + value
+                value = raw.decode() if isinstance(getattr(self, name), str) else self._varints(raw)
+            setattr(self, name, bool(value) if name in ("log_ready", "unsynced", "clean_stop") else value)
+
+    @staticmethod
+    def _varint(data, at):
+        value = shift = 0
+        while True:
+            byte = data[at]
+            at += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value, at
+
+    @classmethod
+    def _varints(cls, data):
+        out, at = [], 0
+        while at < len(data):
+            value, at = cls._varint(data, at)
+            out.append(value)
+        return out
+
+    @staticmethod
+    def _put(value):
+        out = bytearray()
+        while value >= 0x80:
+            out.append(value & 0x7F | 0x80)
+            value >>= 7
+        out.append(value)
+        return bytes(out)
+
+    def write(self):
+        body = b""
+        for i, name in enumerate(self.FIELDS, 1):
+            value = getattr(self, name)
+            if not value:
+                continue
+            if isinstance(value, (str, list)):
+                raw = value.encode() if isinstance(value, str) else b"".join(map(self._put, value))
+                body += self._put(i << 3 | 2) + self._put(len(raw)) + raw
+            else:
+                body += self._put(i << 3) + self._put(int(value))
+        head = b"HFNODE\r\n" + struct.pack("<II", self.version, len(body))
+        self.path.write_bytes(head + struct.pack("<I", crc32c(head + body)) + body)
