@@ -89,7 +89,7 @@ struct peer_raft {
     bool reject, forced, tail_suspect;
     uint64_t body_bytes;
 };
-size_t peer_raft_encode(const struct peer_raft *m, unsigned char *out);
+size_t peer_raft_encode(const struct peer_raft *r, unsigned char *out);
 MUST_CHECK int peer_raft_decode(const unsigned char *p, size_t n, struct peer_raft *out);
 
 struct peer_entry_head {

@@ -58,7 +58,7 @@ static const char *inbound_begin_raft(struct inbound *m, const unsigned char *he
     }
     if (m->raft.n_entries > 0) {
         m->heads = mem_try_alloc(heads);
-        m->entries = mem_try_alloc(m->raft.n_entries * sizeof m->entries[0]);
+        m->entries = mem_try_alloc(m->raft.n_entries * sizeof(struct raft_entry *));
         if (m->heads == NULL || m->entries == NULL) {
             return "out of memory";
         }

@@ -135,8 +135,8 @@ bool conn_send_entries(struct conn *c, const struct peer_raft *head,
         return false;
     }
     /* Worst case: copied and big payloads alternate. */
-    b = mem_alloc(sizeof *b + (2 * n_big + 2) * sizeof b->slices[0] + n * sizeof b->entries[0] +
-                  copied);
+    b = mem_alloc(sizeof *b + (2 * n_big + 2) * sizeof b->slices[0] +
+                  n * sizeof(struct raft_entry *) + copied);
     b->entries = (struct raft_entry **)(void *)(b->slices + 2 * n_big + 2);
     area = (unsigned char *)(b->entries + n);
     b->type = PEER_FRAME_RAFT;

@@ -106,13 +106,13 @@ static int meta_decode(struct data_dir *d, const unsigned char *p, size_t n)
         m->n_groups > DATA_DIR_GROUPS_MAX) {
         goto out;
     }
-    strcpy(d->identity.node_id, m->node_id);
-    strcpy(d->identity.cluster_id, m->cluster_id);
+    memcpy(d->identity.node_id, m->node_id, strlen(m->node_id) + 1);
+    memcpy(d->identity.cluster_id, m->cluster_id, strlen(m->cluster_id) + 1);
     d->identity.node = m->node;
     d->log_ready = m->log_ready;
     d->unsynced = m->unsynced;
     d->clean_stop = m->clean_stop;
-    strcpy(d->boot_id, m->boot_id);
+    memcpy(d->boot_id, m->boot_id, strlen(m->boot_id) + 1);
     d->n_suspects = m->n_suspect_groups;
     d->suspects = mem_dup(m->suspect_groups, m->n_suspect_groups * sizeof d->suspects[0]);
     d->n_groups = m->n_groups;
@@ -332,7 +332,7 @@ void data_dir_read_boot_id(char *out)
     char *p;
     size_t n;
 
-    out[0] = '\0';
+    memset(out, 0, DATA_DIR_BOOT_ID_MAX);
     if (file_read_all("/proc/sys/kernel/random/boot_id", DATA_DIR_BOOT_ID_MAX - 1, &p, &n) == 0) {
         n = strcspn(p, "\n");
         memcpy(out, p, n);

@@ -267,7 +267,7 @@ static void add_entries(struct host_group *g, struct log_part *p, const struct r
 
     if (j->n_entries + o->n_append > j->cap_entries) {
         j->cap_entries = MAX_OF(j->cap_entries * 2, j->n_entries + o->n_append);
-        j->entries = mem_realloc(j->entries, j->cap_entries * sizeof j->entries[0]);
+        j->entries = mem_realloc(j->entries, j->cap_entries * sizeof(struct raft_entry *));
     }
     for (size_t i = 0; i < o->n_append; i++) {
         j->entries[j->n_entries++] = raft_entry_ref(o->append[i]);
@@ -436,7 +436,7 @@ void host_group_propose(struct host_group *g, struct raft_entry *e)
     }
     if (g->n_waiting == g->cap_waiting) {
         size_t cap = MAX_OF(g->cap_waiting * 2, (size_t)16);
-        struct raft_entry **a = mem_alloc(cap * sizeof a[0]);
+        struct raft_entry **a = mem_alloc(cap * sizeof(struct raft_entry *));
 
         for (size_t i = 0; i < g->n_waiting; i++) {
             a[i] = g->waiting[(g->waiting_first + i) % g->cap_waiting];

@@ -78,12 +78,12 @@ struct host_group {
     struct raft_host *host;
     uint32_t number;
 
-    /* Any thread. The lease is zeroed before the term changes (host_group_publish_lease()). */
+    /* Any thread. The lease is zeroed before the term changes (publish_lease()). */
+    atomic_bool ready; /* .status is filled */
     _Atomic int64_t lease_until_us;
     _Atomic uint64_t lease_term;
     _Atomic uint64_t commit_shared; /* snapshot receivers */
     _Atomic uint64_t span_bytes;    /* written by the log thread */
-    atomic_bool ready;              /* .status is filled */
     pthread_mutex_t lock;           /* of the next three */
     struct raft_group_status status;
     struct host_members *configs; /* memberships the owner may be at, ascending by index */
@@ -94,46 +94,42 @@ struct host_group {
 
     /* Raft thread. */
     struct raft *core; /* NULL: being created */
-    bool dirty, status_dirty;
     struct host_group *next_dirty;
     struct ev_timer timer;
     int64_t timer_at_us; /* INT64_MAX: not armed */
-    uint8_t priority;
-
     enum raft_role role;
+    uint8_t priority;
+    bool dirty, status_dirty;
+    bool rejecting;       /* proposals, until the feed restarts: see raft_host_propose() */
+    bool suspect;         /* tail_suspect, as far as we have recorded it */
+    bool change_pending;  /* the owner waits for RAFT_EV_CHANGE_DONE */
+    bool install_pending; /* a snapshot is being installed: no feed */
+    bool compacting;
+    unsigned n_marks;
     uint64_t term, leader, commit;
     uint64_t persisted_index;
     int64_t commit_saved_us;
     uint64_t commit_saved;
+    uint64_t applied; /* newest RAFT_IN_APPLIED */
 
     struct raft_entry **waiting; /* proposals whose turn has not come; ring */
     size_t waiting_first, n_waiting, cap_waiting;
-    bool rejecting; /* until the feed restarts: see raft_host_propose() */
 
-    bool suspect;         /* tail_suspect, as far as we have recorded it */
-    bool change_pending;  /* the owner waits for RAFT_EV_CHANGE_DONE */
-    bool install_pending; /* a snapshot is being installed: no feed */
-    struct raft_pos install_pos;
-    struct snap_in *installing; /* its stream's job, to be told; or NULL */
-
-    uint64_t applied; /* newest RAFT_IN_APPLIED */
     struct host_feed feed;
 
-    struct raft_pos snapshot; /* durable marker and its file */
-    struct raft_event_seen
-        *snapshot_seen;        /* the owner knows of it: older files can go. NULL: done */
-    struct raft_pos published; /* by the owner, not compacted yet; index 0: none */
-    bool compacting;
+    struct raft_pos install_pos;
+    struct snap_in *installing;            /* its stream's job, to be told; or NULL */
+    struct raft_pos snapshot;              /* durable marker and its file */
+    struct raft_pos published;             /* by the owner, not compacted yet; index 0: none */
+    struct raft_event_seen *snapshot_seen; /* when set, older files can go; NULL: they have */
     uint64_t snapshot_bytes;
     int64_t wanted_us; /* last RAFT_EV_SNAPSHOT_WANTED; 0: never */
 
-    /* About one mark per KEEP_MARK_BYTES of log, to know where the last 16 MiB begin. Bytes are
-     * those of all groups: they share the log, and a group that writes little must not hold the
-     * others' part of it. */
+    /* About one mark per KEEP_MARK_BYTES of log, to know where the last 16 MiB begin. */
     struct keep_mark {
         uint64_t index, bytes;
     } marks[KEEP_MARKS];
-    unsigned n_marks;
+    uint64_t log_bytes;
 };
 
 /* Payloads of mail. */
@@ -235,9 +231,9 @@ void host_push_event(struct raft_host *h, struct raft_event *e); /* takes it */
 /* As above, for what nobody waits for: may leave a moment later, along with more. */
 void host_push_patient_event(struct raft_host *h, struct raft_event *e);
 struct raft_event *host_event_new(enum raft_event_type type, uint32_t group, size_t n_entries);
-void host_log(struct raft_host *h, struct log_job *job);
+void host_log(struct raft_host *h, struct log_job *j);
 struct log_job *host_job_new(struct raft_host *h, enum log_job_type type);
-void host_job_done(struct raft_host *h, struct log_job *job); /* give back */
+void host_job_done(struct raft_host *h, struct log_job *j); /* give back */
 void host_publish_group_status(struct host_group *g);
 
 /* ---- group.c ---- */
@@ -262,7 +258,7 @@ void host_group_written(struct host_group *g, const struct log_part *p);
 void host_group_read_done(struct host_group *g, struct log_job *j);
 void host_group_snapshot_done(struct host_group *g, struct raft_pos pos);
 void host_group_compacted(struct host_group *g, struct log_job *j);
-void host_group_received(struct host_group *g, struct snap_in *in); /* a snapshot came whole */
+void host_group_received(struct host_group *g, struct snap_in *s); /* a snapshot came whole */
 void host_group_tidy(struct host_group *g); /* remove old snapshots the owner has done with */
 void host_group_want_snapshot(struct host_group *g, const char *why);
 /* The snapshot has all the log has, yet the log is too long: give up the tail kept behind it. */
@@ -304,7 +300,7 @@ enum snap_in_outcome {
     SNAP_IN_INSTALLED, /* durable, under its final name */
 };
 /* The raft thread is done with it (drops its reference). */
-void snap_in_answer(struct snap_in *in, enum snap_in_outcome outcome);
+void snap_in_answer(struct snap_in *s, enum snap_in_outcome outcome);
 /* What was received: whole and durable in the file .part_path. */
 struct snap_in_info {
     uint32_t group;
@@ -313,7 +309,7 @@ struct snap_in_info {
     struct raft_members members;
     char *part_path;
 };
-const struct snap_in_info *snap_in_info(const struct snap_in *in);
+const struct snap_in_info *snap_in_info(const struct snap_in *s);
 
 /* ---- peer.c ---- */
 struct host_peer {

@@ -317,7 +317,7 @@ static void do_read(struct log_thread *t, struct log_job *j)
 {
     if (j->cap_entries < LOG_READ_ENTRIES) {
         j->cap_entries = LOG_READ_ENTRIES;
-        j->entries = mem_realloc(j->entries, j->cap_entries * sizeof j->entries[0]);
+        j->entries = mem_realloc(j->entries, j->cap_entries * sizeof(struct raft_entry *));
     }
     assert(j->n_entries == 0);
     j->error = wal_read(t->config.wal, j->group, j->first, LOG_READ_ENTRIES,

@@ -21,7 +21,7 @@
 
 struct raft_event *host_event_new(enum raft_event_type type, uint32_t group, size_t n_entries)
 {
-    struct raft_event *e = mem_alloc(sizeof *e + n_entries * sizeof e->entries[0]);
+    struct raft_event *e = mem_alloc(sizeof *e + n_entries * sizeof(struct raft_entry *));
 
     memset(e, 0, sizeof *e);
     e->type = type;
@@ -33,7 +33,7 @@ void host_push_event(struct raft_host *h, struct raft_event *e)
 {
     if (h->n_events == h->cap_events) {
         h->cap_events = MAX_OF(h->cap_events * 2, (size_t)64);
-        h->events = mem_realloc(h->events, h->cap_events * sizeof h->events[0]);
+        h->events = mem_realloc(h->events, h->cap_events * sizeof(struct raft_event *));
     }
     h->events[h->n_events++] = e;
 }
@@ -77,7 +77,7 @@ static void push_events(struct raft_host *h, bool now)
     while (n < h->n_events && chan_push(h->config.events, h->events[n])) {
         n++;
     }
-    memmove(h->events, h->events + n, (h->n_events - n) * sizeof h->events[0]);
+    memmove(h->events, h->events + n, (h->n_events - n) * sizeof(struct raft_event *));
     h->n_events -= n;
     if (h->n_events > 0) {
         retry_events(h, EVENT_RETRY_US);

@@ -70,10 +70,12 @@ static void send_wake(struct mailbox *m, bool claimed)
 /* Lock held. */
 static void append_locked(struct mailbox *m, const struct mail *items, size_t n)
 {
+    assert(n > 0);
     if (m->n + n > m->cap) {
         m->cap = MAX_OF(MAX_OF(m->cap * 2, m->n + n), (size_t)64);
         m->items = mem_realloc(m->items, m->cap * sizeof m->items[0]);
     }
+    assert(m->items != NULL);
     memcpy(m->items + m->n, items, n * sizeof items[0]);
     m->n += n;
 }

@@ -46,7 +46,7 @@ struct snap_in {
     unsigned refs;
 };
 
-const struct snap_in_info *snap_in_info(const struct snap_in *in) { return &in->info; }
+const struct snap_in_info *snap_in_info(const struct snap_in *s) { return &s->info; }
 
 static void unref(struct snap_in *s)
 {

@@ -338,7 +338,11 @@ void snap_out_tick(struct raft_host *h)
 
 void snap_out_free_all(struct raft_host *h)
 {
-    while (h->streams != NULL) {
-        remove_stream(h->streams);
+    struct snap_out *s, *next;
+
+    for (s = h->streams; s != NULL; s = next) {
+        next = s->next;
+        free(s);
     }
+    h->streams = NULL;
 }

@@ -121,9 +121,9 @@ static void a_hello_that_cannot_be_is_refused(void **state)
         unsigned char p[PEER_HEAD_MAX];
 
         print_message("case: %s\n", cases[i].name);
-        strcpy(h.cluster_id, cases[i].cluster_id);
-        strcpy(h.node_id, cases[i].node_id);
-        strcpy(h.addr.host, cases[i].host);
+        snprintf(h.cluster_id, sizeof h.cluster_id, "%s", cases[i].cluster_id);
+        snprintf(h.node_id, sizeof h.node_id, "%s", cases[i].node_id);
+        snprintf(h.addr.host, sizeof h.addr.host, "%s", cases[i].host);
         h.node = cases[i].node;
         h.addr.port = cases[i].port;
         assert_int_equal(peer_hello_decode(p, peer_hello_encode(&h, p), &got), cases[i].want);

@@ -469,7 +469,7 @@ static size_t hello(struct tcluster *c, size_t as, unsigned char *f, const char 
 {
     struct peer_hello h = {.protocol = PEER_PROTOCOL, .kind = kind, .node = as + 1};
 
-    strcpy(h.cluster_id, cluster_id);
+    snprintf(h.cluster_id, sizeof h.cluster_id, "%s", cluster_id);
     memset(h.node_id, 'a', PEER_ID_CHARS);
     h.addr = c->peers[as].addr;
     return frame(f, PEER_FRAME_HELLO, 0, peer_hello_encode(&h, f + PEER_HEADER_BYTES), 0);
