@@ -324,6 +324,7 @@ int log_walk(const struct log_files *f, const struct log_visitor *v)
     struct walk w = {.files = f, .visitor = v, .progress = {.what = v->what, .total = f->bytes}};
     int rc = LOG_OK;
 
+    assert(f->segs != NULL); /* a list without segments was refused */
     for (size_t i = 0; rc == LOG_OK && i < f->n; i++) {
         if (i > 0 && f->segs[i].number != f->segs[i - 1].number + 1) {
             struct log_segment missing = {.number = f->segs[i - 1].number + 1};

@@ -79,7 +79,9 @@ int snapshot_file_check(const char *path, FILE *copy)
     int rc = SNAPSHOT_OK;
 
     if (r.fd < 0) {
-        return errno == ENOENT ? SNAPSHOT_MISSING : SNAPSHOT_UNREADABLE;
+        return errno == ENOENT     ? SNAPSHOT_MISSING
+               : ctl_interrupted() ? SNAPSHOT_INTERRUPTED
+                                   : SNAPSHOT_UNREADABLE;
     }
     if (fstat(r.fd, &st) != 0) {
         close(r.fd);
