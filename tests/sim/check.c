@@ -266,6 +266,54 @@ void check_step(struct world *w, struct node *n)
     }
 }
 
+/* ---- membership in force --------------------------------------------------------------------- */
+
+/* @e, or a cut at its index, is about to change the mirrored log. */
+void check_note_config(struct world *w, struct node *n, const struct raft_entry *e)
+{
+    while (n->n_configs > 0 && n->configs[n->n_configs - 1] >= e->pos.index) {
+        n->n_configs--;
+    }
+    if (e->type == RAFT_ENTRY_CONFIG) {
+        if (n->n_configs == ARRAY_LEN(n->configs)) {
+            sim_fail(w, "membership", "n%" PRIu64 " has too many changes in its log", n->id);
+        }
+        n->configs[n->n_configs++] = e->pos.index;
+    }
+}
+
+/* The mirrored log begins anew; @at_base was in force there. */
+void check_note_base(struct world *w, struct node *n, const struct raft_members *at_base)
+{
+    (void)w;
+    n->base_members = *at_base;
+    n->n_configs = 0;
+    for (size_t i = 0; i < n->mem.n; i++) {
+        check_note_config(w, n, n->mem.v[i].e);
+    }
+}
+
+/* What is in force is what the log says last, whatever was received, cut or restarted. */
+static void check_members(struct world *w, struct node *n)
+{
+    const struct raft_members *in_force = raft_get_members(n->r);
+    struct raft_members want = n->base_members;
+
+    if (n->n_configs > 0) {
+        const struct raft_entry *e = mlog_at(&n->mem, n->configs[n->n_configs - 1]);
+
+        if (raft_members_decode(e->data, e->size, &want) != RAFT_OK) {
+            sim_fail(w, "membership", "n%" PRIu64 " holds a malformed configuration", n->id);
+        }
+    }
+    if (in_force->n != want.n || memcmp(in_force->m, want.m, want.n * sizeof want.m[0]) != 0) {
+        char a[200], b[200];
+
+        sim_fail(w, "membership", "n%" PRIu64 " has %s in force, but its log says %s", n->id,
+                 trace_members(in_force, a, sizeof a), trace_members(&want, b, sizeof b));
+    }
+}
+
 /* The drained outputs and the core agree, and so do this log and the committed sequence. */
 void check_drained(struct world *w, struct node *n)
 {
@@ -279,6 +327,7 @@ void check_drained(struct world *w, struct node *n)
                  "/%" PRIu64,
                  n->id, st.last.term, st.last.index, last.term, last.index);
     }
+    check_members(w, n);
     if (n->commit > n->mem.base.index &&
         mlog_chain(&n->mem, n->commit) != canon_chain(w, n->commit)) {
         sim_fail(w, "state machine safety",

@@ -168,10 +168,6 @@ void disk_enqueue(struct world *w, struct node *n, const struct raft_output *out
     if (out->install) {
         struct file *f = disk_file(d, out->install_pos);
 
-        if (f == NULL) {
-            sim_fail(w, "snapshot", "n%" PRIu64 " installs %" PRIu64 "/%" PRIu64 " it never got",
-                     n->id, out->install_pos.term, out->install_pos.index);
-        }
         r = rec_add(d, REC_INSTALL);
         r->pos = log = out->install_pos;
         r->chain = f->chain;
@@ -393,19 +389,6 @@ bool disk_holds(const struct world *w, const struct node *n, uint64_t index)
 
 /* ---- crashes --------------------------------------------------------------------------------- */
 
-static void drop_first_write(struct disk *d)
-{
-    /* A hole: the write of one record is lost though later ones are there. */
-    for (size_t i = 0; i + 1 < d->n; i++) {
-        if (d->recs[i].kind == REC_HARD) {
-            rec_release(&d->recs[i]);
-            memmove(d->recs + i, d->recs + i + 1, (d->n - i - 1) * sizeof *d->recs);
-            d->n--;
-            return;
-        }
-    }
-}
-
 void disk_crash(struct world *w, struct node *n, enum crash_kind kind, bool keep_nothing)
 {
     struct disk *d = &n->disk;
@@ -416,10 +399,6 @@ void disk_crash(struct world *w, struct node *n, enum crash_kind kind, bool keep
                                                       : lo + rng_below(&w->rng, hi - lo + 1);
     size_t k = 0;
 
-    if (w->host_bug == HOST_BUG_REORDERED_WRITES && kind == CRASH_POWER) {
-        drop_first_write(d);
-        keep = MIN_OF(keep, rec_end(d));
-    }
     if (kind == CRASH_KILL) {
         for (size_t i = 0; i < d->n; i++) {
             d->recs[i].lost = false; /* still in the page cache */
@@ -436,6 +415,9 @@ void disk_crash(struct world *w, struct node *n, enum crash_kind kind, bool keep
     d->sync_gen++;
     d->n_jobs = 0;
     d->fail_next = false;
+    if (w->host_bug == HOST_BUG_VOTE_NOT_RESTORED) {
+        d->hard.vote = RAFT_NONE;
+    }
     n->hard_last = d->hard;
     for (size_t i = 0; i < d->n_files; i++) {
         if (d->files[i].synced || kind == CRASH_KILL) {

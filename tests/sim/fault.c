@@ -94,7 +94,7 @@ static const struct profile {
       [ACT_ISOLATE] = 14,
       [ACT_ONE_WAY] = 8,
       [ACT_LINK] = 8,
-      [ACT_REVOLT] = 10,
+      [ACT_REVOLT] = 16,
       [ACT_TRANSFER] = 2}},
     {"transfers",
      3,
@@ -207,13 +207,15 @@ void fault_params(struct world *w)
     p->answer_late = chance(w, 500000) ? 0 : (uint32_t)between(w, 0, 300000);
     p->drain_late = chance(w, 500000) ? 0 : (uint32_t)between(w, 0, 500000);
     p->drain_delay = between(w, 1, 4 * MS);
+    p->restart_at_vote = chance(w, 500000) ? 0 : (uint32_t)between(w, 0, 30000);
     p->crash_after_drain = is(p, "elections") || is(p, "disks")    ? (uint32_t)between(w, 0, 10000)
                            : is(p, "transfers") || is(p, "leases") ? 0
                                                                    : (uint32_t)between(w, 0, 2000);
     p->apply_late = chance(w, 500000) ? 0 : (uint32_t)between(w, 0, 600000);
     draw_limits(w, p);
-    p->client_mean = is(p, "flow") ? between(w, 1 * MS, 5 * MS)
-                                   : between(w, p->heartbeat / 10, p->heartbeat * 2);
+    p->client_mean = is(p, "flow")     ? between(w, 1 * MS, 5 * MS)
+                     : is(p, "leases") ? between(w, p->heartbeat / 10, p->heartbeat / 2)
+                                       : between(w, p->heartbeat / 10, p->heartbeat * 2);
     p->reader_mean = between(w, p->heartbeat / 4, p->heartbeat * 2);
     p->fault_mean = between(w, p->timeout / 5, p->timeout * 3);
     p->steps = (uint64_t)between(w, 1500, 5000);
@@ -398,29 +400,47 @@ static void link_down(struct world *w)
     }
 }
 
-/* One voter does not hear the leader and campaigns; those who do hear it restart meanwhile, and
- * forget that they do. */
+/* One voter does not hear the leader and campaigns; those who do hear it restart when they are
+ * asked for their votes, and forget that they do. A candidate needs a log as good as its voters',
+ * so for that time clients do not reach the leader. */
 static void revolt(struct world *w)
 {
     struct node *l = a_leader(w);
-    uint32_t b = any_node(w)->i;
-    int64_t until = w->now + 4 * w->p.timeout;
 
-    if (l == NULL || l->i == b) {
-        return;
+    if (l != NULL && w->now >= w->shunned_until) {
+        w->shunned = l->i;
+        w->shunned_until = w->now + 4 * w->p.timeout;
+        w->revolter = NOBODY;
+        world_at(w, w->now + w->p.heartbeat, EV_REVOLT, NOBODY, 0, NULL);
     }
-    TRACE(w, l, "cut from n%" PRIu64 ", a revolt", w->nodes[b].id);
-    /* A candidate needs a log as good as its voters': let it grow no more. */
-    w->shunned = l->i;
-    w->shunned_until = until;
-    block(w, l->i, b, until);
-    block(w, b, l->i, until);
-    for (uint32_t i = 0; i < w->p.n_nodes; i++) {
-        struct node *n = &w->nodes[i];
+}
 
-        if (i != b && n != l && n->up && chance(w, 700000)) {
-            world_at(w, w->now + between(w, w->p.timeout, 3 * w->p.timeout), EV_KILL, i, 0, NULL);
+void fault_revolt_begins(struct world *w)
+{
+    struct node *l = a_leader(w);
+    uint32_t first = any_node(w)->i;
+
+    for (uint32_t i = 0; l != NULL && l->i == w->shunned && i < w->p.n_nodes; i++) {
+        struct node *b = &w->nodes[(first + i) % w->p.n_nodes];
+
+        if (b != l && b->up && b->term == l->term &&
+            mlog_last(&b->mem).index == mlog_last(&l->mem).index) {
+            TRACE(w, l, "cut from n%" PRIu64 ", a revolt", b->id);
+            w->revolter = b->i;
+            block(w, l->i, b->i, w->shunned_until);
+            block(w, b->i, l->i, w->shunned_until);
+            return;
         }
+    }
+    w->shunned_until = 0;
+}
+
+void fault_vote_asked(struct world *w, struct node *candidate, struct node *voter)
+{
+    bool revolt_on = w->now < w->shunned_until && candidate->i == w->revolter;
+
+    if (!w->healing && chance(w, revolt_on ? 300000 : w->p.restart_at_vote)) {
+        world_at(w, w->now, EV_KILL, voter->i, 0, NULL);
     }
 }
 
@@ -492,9 +512,17 @@ static void transfer(struct world *w)
         return;
     }
     in.peer = chance(w, 200000) ? RAFT_NONE : any_node(w)->id;
-    if (node_step(w, l, &in) == RAFT_OK) {
+    if (node_step(w, l, &in) == RAFT_OK && l->up) {
+        struct node *to = world_node(w, in.peer);
+
         w->n_transfers++;
         TRACE(w, l, "transfer to %" PRIu64, in.peer);
+        /* What the old leader does while the new one rises unseen, or rises late. */
+        if (to != NULL && to != l && chance(w, 300000)) {
+            block(w, to->i, l->i, w->now + a_while(w));
+        } else if (to != NULL && to != l && to->up && !to->paused && chance(w, 200000)) {
+            node_pause(w, to, a_while(w) + w->p.timeout / 2);
+        }
     }
 }
 

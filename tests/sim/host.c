@@ -117,6 +117,7 @@ void node_boot(struct world *w, struct node *n, bool fresh)
     n->paused = false;
     n->started_at = n->resumed_at = n->members_since = w->now;
     mlog_copy(&n->mem, &d->log);
+    check_note_base(w, n, &d->members);
     n->role = RAFT_ROLE_FOLLOWER;
     n->seen_term = n->term = d->hard.term;
     n->leader = RAFT_NONE;
@@ -229,11 +230,16 @@ static void on_log(struct world *w, struct node *n, const struct raft_output *ou
         TRACE(w, n, "installs snapshot %" PRIu64 "/%" PRIu64, out->install_pos.term,
               out->install_pos.index);
         w->n_installs++;
+        if (disk_file(&n->disk, out->install_pos) == NULL) {
+            sim_fail(w, "snapshot", "n%" PRIu64 " installs %" PRIu64 "/%" PRIu64 " it never got",
+                     n->id, out->install_pos.term, out->install_pos.index);
+        }
         if (out->install_pos.index < n->commit) {
             sim_fail(w, "snapshot", "n%" PRIu64 " committed %" PRIu64 " and installs %" PRIu64,
                      n->id, n->commit, out->install_pos.index);
         }
         mlog_reset(&n->mem, out->install_pos, canon_chain(w, out->install_pos.index));
+        check_note_base(w, n, &disk_file(&n->disk, out->install_pos)->members);
         n->applied = out->install_pos.index;
         n->load_pending = true;
     }
@@ -241,6 +247,7 @@ static void on_log(struct world *w, struct node *n, const struct raft_output *ou
         struct raft_entry *e = out->append[i];
 
         check_append(w, n, e);
+        check_note_config(w, n, e);
         mlog_put(&n->mem, e);
         if (e->origin != 0) {
             load_placed(w, n, e);

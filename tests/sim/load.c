@@ -28,6 +28,9 @@ static struct node *pick_leader(struct world *w)
         return &w->nodes[candidates[rng_below(&w->rng, n)]];
     }
     n = (uint32_t)rng_below(&w->rng, w->p.n_nodes);
+    if (n == w->shunned && w->now < w->shunned_until) {
+        return NULL;
+    }
     return w->nodes[n].up && !w->nodes[n].paused ? &w->nodes[n] : NULL;
 }
 

@@ -55,6 +55,9 @@ void net_send(struct world *w, struct node *n, const struct raft_message *m)
     if (!w->healing && chance(w, w->p.dup)) {
         copies = 2;
     }
+    if (m->type == RAFT_MSG_PRE_VOTE || m->type == RAFT_MSG_VOTE) {
+        fault_vote_asked(w, n, to);
+    }
     for (uint32_t i = 0; i < copies; i++) {
         struct msg *c = msg_new(m);
         int64_t at = w->now + delay(w);

@@ -8,8 +8,9 @@ seeds=${SEEDS:-1000}
 line() { # name command...
     local name=$1 found
     shift
-    found=$("$@" --seeds "$seeds" --keep-going 2>&1 |
-        { grep -oE '^seed [0-9]+' || true; } | awk '{print $2}' | head -4 | paste -sd, -)
+    # The simulator fails, as it should, and the pipe breaks when enough was found.
+    found=$({ "$@" --seeds "$seeds" --keep-going 2>&1 || true; } |
+        awk '/^seed [0-9]+/ && n++ < 4 {printf("%s%s", (n > 1 ? "," : ""), $2)}')
     echo "$name $found"
 }
 

@@ -32,7 +32,7 @@
     X(ACK_BEFORE_SYNC, "ack-before-sync", "entries are reported durable when written")             \
     X(VOTE_BEFORE_SYNC, "vote-before-sync", "hard states are reported durable when written")       \
     X(RETRY_FAILED_SYNC, "retry-failed-sync", "a failed sync is tried again, and 'succeeds'")      \
-    X(REORDERED_WRITES, "reordered-writes", "a crash may keep a write but not one before it")      \
+    X(VOTE_NOT_RESTORED, "vote-not-restored", "a restart knows its term, but not its vote")        \
     X(CLOCK_STOPS, "clock-stops", "the clock stands still while the process is paused")            \
     X(SNAPSHOT_UNSYNCED, "snapshot-unsynced", "a received snapshot is used before its sync")       \
     X(READ_BEFORE_NOOP, "read-before-noop", "a new leader serves before its no-op is applied")     \
@@ -147,6 +147,10 @@ struct node {
 
     struct disk disk;
     struct mlog mem; /* the core's log, put together from its outputs */
+    /* The members in force at mem.base, and the configurations behind it. */
+    struct raft_members base_members;
+    uint64_t configs[64];
+    size_t n_configs;
 
     /* What the host knows, from the last drain. */
     enum raft_role role;
@@ -207,7 +211,8 @@ enum event_kind {
     EV_READER,
     EV_FAULT,
     EV_PROBE,
-    EV_KILL,
+    EV_REVOLT,
+    EV_KILL, /* and back at once */
 };
 struct event {
     int64_t at;
@@ -275,6 +280,7 @@ struct params {
     uint32_t answer_late; /* chance of up to a heartbeat */
     uint32_t drain_late;  /* inputs are gathered before a drain */
     int64_t drain_delay;
+    uint32_t restart_at_vote;   /* a voter restarts while a request for its vote is on the way */
     uint32_t crash_after_drain; /* power failure right after an output asked for durability */
     uint32_t apply_late;
     uint64_t cache_bytes, message_bytes, inflight_bytes, uncommitted_bytes;
@@ -318,6 +324,7 @@ struct world {
     uint32_t lossy;
     uint32_t shunned; /* clients do not reach that node until then */
     int64_t shunned_until;
+    uint32_t revolter; /* until then, too: voters it asks restart before they read it */
     struct raft_members initial;
     struct raft_pos base;
 
@@ -424,11 +431,16 @@ void load_fate(struct world *w, struct node *n); /* commit has moved: which prop
 void fault_params(struct world *w);
 void fault_next(struct world *w);
 void fault_crash(struct world *w, struct node *n, enum crash_kind kind, bool keep_nothing);
+void fault_vote_asked(struct world *w, struct node *candidate, struct node *voter);
+void fault_revolt_begins(struct world *w);
 void fault_heal(struct world *w);
 void fault_blackout(struct world *w); /* every machine loses power */
 
 /* check.c */
 void check_step(struct world *w, struct node *n);
+/* The mirrored log has changed: what its configurations are. */
+void check_note_config(struct world *w, struct node *n, const struct raft_entry *e);
+void check_note_base(struct world *w, struct node *n, const struct raft_members *at_base);
 void check_append(struct world *w, struct node *n, const struct raft_entry *e);
 void check_message(struct world *w, struct node *n, const struct raft_message *m);
 void check_hard(struct world *w, struct node *n, const struct raft_hard_state *h);

@@ -48,6 +48,7 @@ void snap_taken(struct world *w, struct node *n, struct file *f)
     disk_add_file(&n->disk, f);
     disk_mark(w, n, f);
     mlog_compact(&n->mem, f->pos, f->chain);
+    check_note_base(w, n, &f->members);
     in.pos = f->pos;
     if (node_step(w, n, &in) != RAFT_OK) {
         sim_fail(w, "snapshot", "n%" PRIu64 " refuses its own snapshot %" PRIu64, n->id,

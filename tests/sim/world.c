@@ -365,6 +365,7 @@ static bool dispatch(struct world *w, struct event *e)
             /* A message to a node that is down is lost. */
         } else if (e->kind == EV_KILL) {
             fault_crash(w, n, CRASH_KILL, false);
+            world_at(w, w->now + 1, EV_RESTART, n->i, 0, NULL);
         } else if (e->kind == EV_RESUME) {
             if (n->paused && w->now >= n->pause_end) {
                 node_resume(w, n);
@@ -395,6 +396,11 @@ static bool dispatch(struct world *w, struct event *e)
         if (!w->healing) {
             fault_next(w);
             world_at(w, w->now + 1 + draw_exp(w, w->p.fault_mean), EV_FAULT, NOBODY, 0, NULL);
+        }
+        break;
+    case EV_REVOLT:
+        if (!w->healing) {
+            fault_revolt_begins(w);
         }
         break;
     case EV_PROBE:
