@@ -134,9 +134,11 @@ static void apply_until(struct world *w, struct node *n, uint64_t end)
         rec_release(&d->recs[k]);
         k++;
     }
-    memmove(d->recs, d->recs + k, (d->n - k) * sizeof *d->recs);
-    d->n -= k;
-    d->first += k;
+    if (k > 0) {
+        memmove(d->recs, d->recs + k, (d->n - k) * sizeof *d->recs);
+        d->n -= k;
+        d->first += k;
+    }
 }
 
 static struct rec *rec_add(struct disk *d, enum rec_kind kind)
@@ -247,8 +249,10 @@ static void report_until(struct world *w, struct node *n, uint64_t end, bool syn
         log = j->log.index > 0 ? j->log : log;
         hard_seq = j->hard_seq > 0 ? j->hard_seq : hard_seq;
     }
-    memmove(d->jobs, d->jobs + k, (d->n_jobs - k) * sizeof *d->jobs);
-    d->n_jobs -= k;
+    if (k > 0) {
+        memmove(d->jobs, d->jobs + k, (d->n_jobs - k) * sizeof *d->jobs);
+        d->n_jobs -= k;
+    }
     report(w, n, log, hard_seq);
 }
 
