@@ -231,8 +231,9 @@ void clients_close_all(struct node *n)
         close(all->listeners[i].fd);
     }
     all->n_listeners = 0;
-    while (link_is_in(&all->all)) {
-        client_free(CONTAINER_OF(all->all.next, struct client, all_link));
+    for (struct link *l = all->all.next, *next; l != &all->all; l = next) {
+        next = l->next;
+        client_free(CONTAINER_OF(l, struct client, all_link));
     }
 }
 
@@ -498,8 +499,9 @@ void clients_flush(struct node *n)
             flush_one(c);
         }
     }
-    while (link_is_in(&all->closing)) {
-        client_free(CONTAINER_OF(all->closing.next, struct client, close_link));
+    for (struct link *l = all->closing.next, *next; l != &all->closing; l = next) {
+        next = l->next;
+        client_free(CONTAINER_OF(l, struct client, close_link));
     }
 }
 

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "node/access.h"
+#include "node/command/handlers.h"
 #include "node/effects.h"
 #include "node/gate.h"
 #include "node/node.h"
@@ -375,9 +376,9 @@ void exec_free_later(struct node *n, struct keyspace *ks)
     }
 }
 
-void exec_free_value_later(void *arg, void *value)
+void exec_free_value_later(void *node, void *value)
 {
-    struct node *n = arg;
+    struct node *n = node;
 
     worker_submit(n->bg, free_value, value);
 }

@@ -298,8 +298,12 @@ static bool load_some(struct group *g, int64_t budget_us)
     int rc = rdb_loader_step(g->loader, g->ks, budget_us, 0);
 
     if (rc < 0) {
-        log_fatal("group %u: the snapshot cannot be loaded: %s", g->number,
-                  rdb_loader_error(g->loader));
+        char path[PATH_MAX];
+
+        raft_host_snapshot_path(g->node->host, g->number, g->load_pos, path);
+        log_fatal("group %u: the snapshot cannot be loaded: %s: %s. If it was damaged on the disk, "
+                  "replace the node as a new member",
+                  g->number, path, rdb_loader_error(g->loader));
     }
     if (rc == 0) {
         loaded(g);
@@ -545,7 +549,7 @@ static void enqueue(struct group *g, struct raft_event *e)
 {
     if (g->q_n == g->q_cap) {
         size_t cap = g->q_cap == 0 ? 16 : g->q_cap * 2;
-        struct raft_event **q = mem_alloc(cap * sizeof *q);
+        struct raft_event **q = mem_alloc(cap * sizeof q[0]);
 
         for (size_t i = 0; i < g->q_n; i++) {
             q[i] = g->queue[(g->q_head + i) & (g->q_cap - 1)];

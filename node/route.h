@@ -12,8 +12,8 @@ enum route {
     ROUTE_REPLIED, /* an error or redirection was written */
 };
 
-/* Decide for a command with the given keys. Sets cmd->group, cmd->ks and *@slot. */
-enum route route_command(struct client *c, struct cmd *cmd, uint16_t *slot);
+/* Decide for a command with the given keys. Sets cmd->group, cmd->ks, cmd->slot and *@slot_out. */
+enum route route_command(struct client *c, struct cmd *cmd, uint16_t *slot_out);
 /* For EXEC: @flags is the union of the queued commands' flags, @slot their slot (-1: no keys). */
 enum route route_exec(struct client *c, struct cmd *cmd, uint32_t flags, int slot);
 /* Slot shared by the keys of a call: >= 0; ROUTE_NO_KEYS; ROUTE_CROSS_SLOT; ROUTE_BAD_ARGS. */

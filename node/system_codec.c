@@ -141,7 +141,7 @@ void system_codec_state(const struct cluster_state *s, struct buf *out)
     Sys__Group *group_list[CLUSTER_GROUPS_MAX];
     size_t n_runs = slot_runs(s, NULL);
     Sys__SlotRange *runs = mem_alloc((n_runs + 1) * sizeof *runs);
-    Sys__SlotRange **run_list = mem_alloc((n_runs + 1) * sizeof *run_list);
+    Sys__SlotRange **run_list = mem_alloc((n_runs + 1) * sizeof run_list[0]);
 
     fill_nodes(nodes, s->nodes, s->n_nodes);
     for (size_t i = 0; i < s->n_groups; i++) {

@@ -18,7 +18,4 @@ uint32_t txn_flags(const struct client *c);
 void txn_discard(struct client *c);
 void txn_release(struct client *c);
 
-void cmd_exec(struct cmd *c);
-void cmd_asking(struct cmd *c);
-
 #endif

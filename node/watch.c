@@ -83,18 +83,19 @@ void watch_add(struct watch_table *t, struct client *c, struct group *g, uint32_
 
 void watch_clear(struct watch_table *t, struct client *c)
 {
-    while (link_is_in(&c->watched)) {
-        struct watch *w = CONTAINER_OF(c->watched.next, struct watch, client_link);
+    for (struct link *l = c->watched.next, *next; l != &c->watched; l = next) {
+        struct watch *w = CONTAINER_OF(l, struct watch, client_link);
         struct watch **at = &t->buckets[w->hash % WATCH_BUCKETS];
 
         while (*at != w) {
             at = &(*at)->next;
         }
+        next = l->next;
         *at = w->next;
-        link_remove(&w->client_link);
         free(w);
         t->n--;
     }
+    link_init(&c->watched);
 }
 
 bool watch_any_expired(struct client *c, int64_t now_ms)

@@ -34,13 +34,13 @@ enum resp_result {
 
 /* State of one connection; zero is a good start. */
 struct resp_parser {
-    size_t pos;       /* understood so far, from the buffer's head */
+    size_t pos;          /* understood so far, from the buffer's head */
     size_t line_scanned; /* bytes of an unfinished line behind pos that hold no line end */
-    int64_t missing;  /* arguments still to come; 0 between requests */
-    int64_t bulk_len; /* of the argument being read; -1: its header comes next */
-    struct resp_span { /* arguments of an unfinished request, as offsets: the buffer may move */
+    int64_t missing;     /* arguments still to come; 0 between requests */
+    int64_t bulk_len;    /* of the argument being read; -1: its header comes next */
+    struct resp_span {   /* arguments of an unfinished request, as offsets: the buffer may move */
         size_t off, len;
-    } *spans;
+    } * spans;
     size_t n_spans, cap_spans;
     struct arg *argv; /* set by READY, valid until the buffer changes */
     size_t cap_argv;
@@ -70,20 +70,20 @@ struct resp_out {
     struct buf *buf;
     uint8_t version; /* 2 or 3 */
 };
-void resp_status(struct resp_out *o, const char *text);              /* +text */
-void resp_error(struct resp_out *o, const char *text);               /* -text, newlines blanked */
+void resp_status(struct resp_out *o, const char *text); /* +text */
+void resp_error(struct resp_out *o, const char *text);  /* -text, newlines blanked */
 void resp_errorf(struct resp_out *o, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void resp_int(struct resp_out *o, int64_t v);
 void resp_bulk(struct resp_out *o, const void *p, size_t n);
 void resp_bulk_str(struct resp_out *o, const char *s);
-void resp_bulk_i64(struct resp_out *o, int64_t v);                   /* decimal, as a bulk */
-void resp_null(struct resp_out *o);                                  /* $-1 or _ */
-void resp_null_array(struct resp_out *o);                            /* *-1 or _ */
+void resp_bulk_i64(struct resp_out *o, int64_t v); /* decimal, as a bulk */
+void resp_null(struct resp_out *o);                /* $-1 or _ */
+void resp_null_array(struct resp_out *o);          /* *-1 or _ */
 void resp_array(struct resp_out *o, size_t n);
 void resp_map(struct resp_out *o, size_t pairs);
 void resp_set(struct resp_out *o, size_t n);
 void resp_push(struct resp_out *o, size_t n);
-void resp_attribute(struct resp_out *o, size_t pairs);               /* RESP3 only: caller checks */
+void resp_attribute(struct resp_out *o, size_t pairs); /* RESP3 only: caller checks */
 void resp_double(struct resp_out *o, double v);
 void resp_long_double(struct resp_out *o, long double v);
 void resp_bool(struct resp_out *o, bool v);
@@ -101,15 +101,26 @@ void resp_deferred_set(struct resp_out *o, size_t at, size_t n);
 /* ---- reading replies: holdfastctl, sentinel, tests ------------------------------------------ */
 
 enum resp_type {
-    RESP_T_STATUS, RESP_T_ERROR, RESP_T_INT, RESP_T_BULK, RESP_T_NULL, RESP_T_ARRAY, RESP_T_MAP,
-    RESP_T_SET, RESP_T_PUSH, RESP_T_DOUBLE, RESP_T_BOOL, RESP_T_BIG_NUMBER, RESP_T_VERBATIM,
+    RESP_T_STATUS,
+    RESP_T_ERROR,
+    RESP_T_INT,
+    RESP_T_BULK,
+    RESP_T_NULL,
+    RESP_T_ARRAY,
+    RESP_T_MAP,
+    RESP_T_SET,
+    RESP_T_PUSH,
+    RESP_T_DOUBLE,
+    RESP_T_BOOL,
+    RESP_T_BIG_NUMBER,
+    RESP_T_VERBATIM,
 };
 struct resp_value {
     enum resp_type type;
-    int64_t integer;   /* INT, BOOL */
-    double number;     /* DOUBLE */
-    char *text;        /* STATUS, ERROR, BULK, BIG_NUMBER, VERBATIM (less "txt:"); NUL behind it */
-    size_t n;          /* bytes of text; elements of an aggregate (a map counts keys and values) */
+    int64_t integer; /* INT, BOOL */
+    double number;   /* DOUBLE */
+    char *text;      /* STATUS, ERROR, BULK, BIG_NUMBER, VERBATIM (less "txt:"); NUL behind it */
+    size_t n;        /* bytes of text; elements of an aggregate (a map counts keys and values) */
     struct resp_value *items;
 };
 /* 1: a value at the head of @in was read into @out (resp_value_release()) and consumed; 0: not

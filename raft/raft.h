@@ -95,13 +95,13 @@ struct raft_term_run {
 /* What recovery found; arrays are copied by raft_new(). */
 struct raft_restore {
     struct raft_hard_state hard;
-    struct raft_pos snapshot;             /* the log begins behind it; {0,0}: none */
+    struct raft_pos snapshot; /* the log begins behind it; {0,0}: none */
     /* In force at snapshot. The first replicas of a group start with their members at a position
      * behind 0, say {1, 1}, as if from a snapshot: one that joins later with nothing then gets them
      * by stream. At {0, 0} it would be sent the entries from 1 on and never learn them. */
     struct raft_members snapshot_members;
-    struct raft_pos last;                 /* last entry, or equal to snapshot */
-    const struct raft_term_run *runs;     /* cover snapshot.index+1 .. last.index */
+    struct raft_pos last;             /* last entry, or equal to snapshot */
+    const struct raft_term_run *runs; /* cover snapshot.index+1 .. last.index */
     size_t n_runs;
     struct raft_entry *const *configs; /* the log's RAFT_ENTRY_CONFIG entries, in order */
     size_t n_configs;
@@ -116,15 +116,15 @@ struct raft_restore {
 struct raft_config {
     uint64_t id; /* this replica's node; > 0 */
     uint64_t seed;
-    int64_t now_us;                /* start; votes are refused for one election timeout from here
-                                    * on, since a lease may have been granted before a restart */
-    bool fresh;                    /* never ran before: that wait is not needed */
-    int64_t heartbeat_us;          /* raft-heartbeat-interval */
-    int64_t election_timeout_us;   /* randomised to [t, 2t); > 2 heartbeats */
-    uint32_t lease_drift_ppm;      /* clock rates of two machines differ by at most this */
+    int64_t now_us;                 /* start; votes are refused for one election timeout from here
+                                     * on, since a lease may have been granted before a restart */
+    bool fresh;                     /* never ran before: that wait is not needed */
+    int64_t heartbeat_us;           /* raft-heartbeat-interval */
+    int64_t election_timeout_us;    /* randomised to [t, 2t); > 2 heartbeats */
+    uint32_t lease_drift_ppm;       /* clock rates of two machines differ by at most this */
     uint64_t uncommitted_bytes_max; /* proposals beyond it: RAFT_ERR_BUSY */
-    uint64_t cache_bytes;          /* entries kept in memory once they are durable and applied */
-    uint64_t message_bytes_max;    /* entries of one APPEND (one entry may exceed it) */
+    uint64_t cache_bytes;           /* entries kept in memory once they are durable and applied */
+    uint64_t message_bytes_max;     /* entries of one APPEND (one entry may exceed it) */
     uint32_t inflight_messages_max; /* APPENDs on their way to one peer */
     uint64_t inflight_bytes_max;
     uint8_t priority; /* 0 = first to campaign .. 3; each step waits half a timeout longer */
@@ -151,15 +151,15 @@ struct raft_message {
     /* VOTE, PRE_VOTE: the candidate's last position. APPEND: the position before the entries.
      * APPEND_REPLY: when rejected, a position of the follower's log at which it may agree. */
     struct raft_pos pos;
-    uint64_t commit; /* APPEND: the leader's commit index; the receiver believes it as far as it
-                      * knows its log to be the leader's. APPEND_REPLY with tail_suspect: a number
-                      * that names the sender's run */
-    uint64_t match;  /* APPEND_REPLY: durable and equal to the leader's log up to here.
-                      * Rejected: the index that was refused.
-                      * APPEND: echo of such a number, once the leader knows it (else 0) */
-    uint64_t last;   /* APPEND_REPLY: equal to the leader's log up to here, maybe only in memory.
-                      * APPEND with match: the leader's last index */
-    int64_t sent_us; /* APPEND, TIMEOUT_NOW: leader's clock; APPEND_REPLY: newest one received */
+    uint64_t commit;   /* APPEND: the leader's commit index; the receiver believes it as far as it
+                        * knows its log to be the leader's. APPEND_REPLY with tail_suspect: a number
+                        * that names the sender's run */
+    uint64_t match;    /* APPEND_REPLY: durable and equal to the leader's log up to here.
+                        * Rejected: the index that was refused.
+                        * APPEND: echo of such a number, once the leader knows it (else 0) */
+    uint64_t last;     /* APPEND_REPLY: equal to the leader's log up to here, maybe only in memory.
+                        * APPEND with match: the leader's last index */
+    int64_t sent_us;   /* APPEND, TIMEOUT_NOW: leader's clock; APPEND_REPLY: newest one received */
     uint64_t read_seq; /* APPEND: newest read round; APPEND_REPLY: echoed */
     bool reject;
     bool forced;       /* VOTE: caused by a transfer; stickiness does not apply (thesis 4.2.3) */
@@ -254,9 +254,9 @@ struct raft_output {
     bool role_changed; /* role, term or leader differ from the last drain */
     enum raft_role role;
     uint64_t term;
-    uint64_t leader;      /* RAFT_NONE: unknown */
-    uint64_t noop_index;  /* leader: its own first entry; serving starts when that is applied */
-    bool transfer_ended;  /* a transfer was given up (still leader) */
+    uint64_t leader;     /* RAFT_NONE: unknown */
+    uint64_t noop_index; /* leader: its own first entry; serving starts when that is applied */
+    bool transfer_ended; /* a transfer was given up (still leader) */
     /* Leader: reads executed before this moment are good. 0: no lease (no own entry committed yet,
      * a transfer under way or one that was given up too late): use RAFT_IN_READ. */
     int64_t lease_until_us;
@@ -269,7 +269,7 @@ struct raft_output {
     struct raft_read_back { /* entries not in memory that a peer needs: answer RAFT_IN_ENTRIES */
         uint64_t peer, first;
         uint64_t bytes_max;
-    } *read_backs;
+    } * read_backs;
     size_t n_read_backs;
 
     const uint64_t *need_snapshot; /* peers to which a stream must start */
@@ -304,8 +304,8 @@ struct raft_peer_status {
     uint64_t id;
     uint8_t flags; /* RAFT_MEMBER_* */
     uint64_t match, next;
-    bool active;      /* heard from within an election timeout */
-    bool in_snapshot; /* being caught up by stream */
+    bool active;           /* heard from within an election timeout */
+    bool in_snapshot;      /* being caught up by stream */
     int64_t last_heard_us; /* 0: never */
 };
 struct raft_status {

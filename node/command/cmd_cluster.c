@@ -576,8 +576,7 @@ void cmd_cluster_help(struct cmd *c)
         "MYID",
         "    Id of this node.",
         "NODES",
-        "    The nodes, one per line: <id> <ip:port@peer-port> <flags> <master> <pings> <pongs> "
-        "...",
+        "    The nodes, one per line: <id> <ip:port@peer-port> <flags> <master> <pings> ...",
         "REPLICAS <node-id>",
         "    The replicas of a master.",
         "SHARDS",

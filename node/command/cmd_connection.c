@@ -62,6 +62,8 @@ void cmd_select(struct cmd *c)
 static bool same_secret(const char *secret, const struct arg *given)
 {
     size_t n = strlen(secret);
+
+    assert(given != NULL);
     /* Comparing the secret with itself when lengths differ takes as long as the real thing. */
     const char *other = given->n == n ? given->p : secret;
 

@@ -35,10 +35,10 @@ struct cmd {
     bool applying;          /* from the log: no effects, no expiry, no clock */
     bool in_exec;           /* inside MULTI/EXEC */
     /* Set by node/access.h and node/effects.h: */
-    bool touched; /* read or wrote keys: the reply waits for the lease at least */
-    bool wrote;   /* changed data */
+    bool touched;     /* read or wrote keys: the reply waits for the lease at least */
+    bool wrote;       /* changed data */
     uint32_t effects; /* logged so far */
-    uint64_t gate; /* batch that must be committed before the reply may leave; 0: none */
+    uint64_t gate;    /* batch that must be committed before the reply may leave; 0: none */
 };
 
 typedef void command_fn(struct cmd *c);
@@ -72,26 +72,26 @@ enum {
 };
 
 enum { /* of a key spec */
-    KEYSPEC_RO = 1u << 0,
-    KEYSPEC_RW = 1u << 1,
-    KEYSPEC_OW = 1u << 2,
-    KEYSPEC_RM = 1u << 3,
-    KEYSPEC_ACCESS = 1u << 4,
-    KEYSPEC_UPDATE = 1u << 5,
-    KEYSPEC_INSERT = 1u << 6,
-    KEYSPEC_DELETE = 1u << 7,
-    KEYSPEC_NOT_KEY = 1u << 8,
-    KEYSPEC_INCOMPLETE = 1u << 9,
-    KEYSPEC_VARIABLE_FLAGS = 1u << 10,
+       KEYSPEC_RO = 1u << 0,
+       KEYSPEC_RW = 1u << 1,
+       KEYSPEC_OW = 1u << 2,
+       KEYSPEC_RM = 1u << 3,
+       KEYSPEC_ACCESS = 1u << 4,
+       KEYSPEC_UPDATE = 1u << 5,
+       KEYSPEC_INSERT = 1u << 6,
+       KEYSPEC_DELETE = 1u << 7,
+       KEYSPEC_NOT_KEY = 1u << 8,
+       KEYSPEC_INCOMPLETE = 1u << 9,
+       KEYSPEC_VARIABLE_FLAGS = 1u << 10,
 };
 
 struct key_spec {
     uint16_t flags;
-    uint8_t begin; /* 'i': argument number @begin_index; 'k': after keyword; 'u': unknown */
-    uint8_t find;  /* 'r': range; 'n': keynum; 'u': unknown */
-    int16_t begin_index;      /* 'i': position; 'k': where the search starts (< 0: from the end) */
+    uint8_t begin;       /* 'i': argument number @begin_index; 'k': after keyword; 'u': unknown */
+    uint8_t find;        /* 'r': range; 'n': keynum; 'u': unknown */
+    int16_t begin_index; /* 'i': position; 'k': where the search starts (< 0: from the end) */
     const char *begin_keyword;
-    int16_t last_key, step, limit;           /* 'r' */
+    int16_t last_key, step, limit;            /* 'r' */
     int16_t keynum_index, first_key, kn_step; /* 'n', relative to begin */
 };
 
@@ -127,7 +127,7 @@ struct command {
 const struct command *command_find(const struct arg *argv, int argc, char *buf, const char **error);
 bool command_arity_ok(const struct command *c, int argc);
 const struct command *command_by_name(const char *name, size_t n); /* top level only, or "a|b" */
-size_t command_count(void); /* with subcommands */
+size_t command_count(void);                                        /* with subcommands */
 const struct command *command_by_id(uint16_t id);
 /* Top-level commands, in order of name. */
 const struct command *command_table(size_t *n);
@@ -142,14 +142,16 @@ int command_keys(const struct command *c, const struct arg *argv, int argc, int 
 /* Can a call of it have keys at all? (The channels of SSUBSCRIBE have a key spec, but are none.) */
 bool command_has_keys(const struct command *c);
 
-/* ---- replies every family uses ----------------------------------------------------------------- */
+/* ---- replies every family uses -----------------------------------------------------------------
+ */
 
 void cmd_reply_ok(struct cmd *c);
 void cmd_reply_syntax_error(struct cmd *c);
 void cmd_reply_wrong_type(struct cmd *c);
 void cmd_reply_not_integer(struct cmd *c); /* "ERR value is not an integer or out of range" */
 void cmd_reply_arity_error(struct cmd *c); /* wrong number of arguments for '<full name>' command */
-/* A container's HELP: the lines between the title and those on HELP itself; @lines ends with NULL. */
+/* A container's HELP: the lines between the title and those on HELP itself; @lines ends with NULL.
+ */
 void cmd_reply_help(struct cmd *c, const char *const *lines);
 
 /* Argument helpers. */

@@ -59,7 +59,8 @@ struct key keyspace_key_in_slot(const struct keyspace *ks, const char *p, size_t
 struct item *keyspace_find(struct keyspace *ks, uint32_t db, const struct key *k);
 
 /* Fetch what keyspace_find() will read into the CPU's cache, so that the waits of several
- * commands overlap: for all keys the bucket, then for all the item, then look up. Changes nothing. */
+ * commands overlap: for all keys the bucket, then for all the item, then look up. Changes nothing.
+ */
 void keyspace_prefetch_bucket(const struct keyspace *ks, uint32_t db, const struct key *k);
 void keyspace_prefetch_item(const struct keyspace *ks, uint32_t db, const struct key *k);
 
@@ -107,18 +108,22 @@ void keyspace_set_expire(struct keyspace *ks, uint32_t db, struct item *it, int6
 /* Bytes an item takes, by allocation sizes: MEMORY USAGE. @samples: nested elements looked at. */
 size_t keyspace_item_bytes(const struct keyspace *ks, const struct item *it, size_t samples);
 
-/* Access clock for OBJECT IDLETIME / FREQ and eviction: 24 bits, meaning as maxmemory-policy says. */
+/* Access clock for OBJECT IDLETIME / FREQ and eviction: 24 bits, meaning as maxmemory-policy says.
+ */
 uint32_t item_access(const struct item *it);
 void item_set_access(struct item *it, uint32_t access24);
 
-/* ---- lazy freeing ----------------------------------------------------------------------------- */
+/* ---- lazy freeing -----------------------------------------------------------------------------
+ */
 
-/* Big values go to @fn (in the exec thread), which frees them elsewhere with keyspace_free_value(). */
+/* Big values go to @fn (in the exec thread), which frees them elsewhere with keyspace_free_value().
+ */
 typedef void keyspace_lazy_fn(void *arg, void *value);
 void keyspace_set_lazy(struct keyspace *ks, keyspace_lazy_fn *fn, void *arg);
 void keyspace_free_value(void *value); /* any thread */
 
-/* ---- whole databases --------------------------------------------------------------------------- */
+/* ---- whole databases ---------------------------------------------------------------------------
+ */
 
 uint64_t keyspace_size(const struct keyspace *ks, uint32_t db);
 uint64_t keyspace_expires(const struct keyspace *ks, uint32_t db);
@@ -142,17 +147,20 @@ uint64_t keyspace_scan(struct keyspace *ks, uint32_t db, int slot, uint64_t curs
 typedef bool keyspace_each_fn(void *arg, struct item *it);
 void keyspace_each(const struct keyspace *ks, uint32_t db, keyspace_each_fn *fn, void *arg);
 
-/* ---- slots (by_slot only) ----------------------------------------------------------------------- */
+/* ---- slots (by_slot only) -----------------------------------------------------------------------
+ */
 
 uint64_t keyspace_slot_size(const struct keyspace *ks, uint16_t slot);
 
-/* ---- expiry -------------------------------------------------------------------------------------- */
+/* ---- expiry
+ * -------------------------------------------------------------------------------------- */
 
 /* The item due first, when its time is <= @now_ms; NULL: nothing is due. Sets *@db. */
 struct item *keyspace_due(struct keyspace *ks, int64_t now_ms, uint32_t *db);
 int64_t keyspace_next_expire(const struct keyspace *ks); /* NO_EXPIRE: none */
 
-/* ---- upkeep ---------------------------------------------------------------------------------------- */
+/* ---- upkeep
+ * ---------------------------------------------------------------------------------------- */
 
 /* Move at most @steps buckets of tables that are being resized; true while work is left. */
 bool keyspace_upkeep(struct keyspace *ks, size_t steps);
@@ -164,8 +172,7 @@ void keyspace_expect(struct keyspace *ks, uint32_t db, uint64_t n);
 /* Order-independent digest of a database / of one item (db, key, type, value, expiry): equal
  * states have equal digests on every node. 20 bytes (SHA-1), as DEBUG DIGEST shows. */
 void keyspace_digest(const struct keyspace *ks, unsigned char out[20]);
-void keyspace_digest_value(const struct keyspace *ks, const struct item *it,
-                           unsigned char out[20]);
+void keyspace_digest_value(const struct keyspace *ks, const struct item *it, unsigned char out[20]);
 
 /* For DEBUG HTSTATS and MEMORY: table sizes of a database as text. */
 void keyspace_describe(const struct keyspace *ks, uint32_t db, struct buf *out);

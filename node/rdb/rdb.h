@@ -56,7 +56,7 @@ MUST_CHECK int rdb_loader_new(const char *path, bool verify, struct rdb_loader *
 MUST_CHECK int rdb_loader_step(struct rdb_loader *l, struct keyspace *ks, int64_t budget_us,
                                int64_t drop_expired_before);
 const struct rdb_meta *rdb_loader_meta(const struct rdb_loader *l); /* complete once done */
-const char *rdb_loader_error(const struct rdb_loader *l); /* with file offset */
+const char *rdb_loader_error(const struct rdb_loader *l);           /* with file offset */
 uint64_t rdb_loader_bytes(const struct rdb_loader *l);
 uint64_t rdb_loader_total(const struct rdb_loader *l);
 uint64_t rdb_loader_keys(const struct rdb_loader *l);
