@@ -243,7 +243,7 @@ void raft_peer_acked(struct raft *r, struct peer *p, uint64_t match);
 void raft_replicate(struct raft *r); /* to all peers, at drain time */
 MUST_CHECK int raft_on_entries(struct raft *r, const struct raft_input *in);
 void raft_on_snapshot_sent(struct raft *r, const struct raft_input *in);
-void raft_on_unreachable(struct raft *r, uint64_t peer);
+void raft_on_unreachable(struct raft *r, uint64_t id);
 
 /* ---- change.c ---- */
 MUST_CHECK int raft_change(struct raft *r, const struct raft_members *wanted);

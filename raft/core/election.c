@@ -91,7 +91,7 @@ static bool election_won(const struct raft *r)
     bool all_granted = true;
     int halves = 0, won = 0;
 
-    for (uint8_t mask = RAFT_MEMBER_VOTER; mask <= RAFT_MEMBER_VOTER_OLD; mask <<= 1) {
+    for (unsigned mask = RAFT_MEMBER_VOTER; mask <= RAFT_MEMBER_VOTER_OLD; mask <<= 1) {
         size_t n = 0, granted = 0;
 
         for (size_t i = 0; i < r->n_peers; i++) {

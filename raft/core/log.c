@@ -188,7 +188,7 @@ struct raft_entry *raft_log_get(const struct raft_log *l, uint64_t index)
 static void grow_ring(struct raft_log *l)
 {
     size_t cap = l->cap_ring == 0 ? 64 : l->cap_ring * 2;
-    struct raft_entry **ring = array_zalloc(cap, sizeof *ring);
+    struct raft_entry **ring = array_zalloc(cap, sizeof(struct raft_entry *));
 
     for (uint64_t i = l->cache_first; i <= l->last; i++) {
         ring[i & (cap - 1)] = l->ring[i & (l->cap_ring - 1)];
@@ -288,6 +288,7 @@ void raft_log_evict(struct raft_log *l, uint64_t keep_bytes, uint64_t safe, uint
     while (l->cached_bytes > keep_bytes && l->cache_first <= l->last) {
         const struct raft_entry *e = l->ring[l->cache_first & (l->cap_ring - 1)];
 
+        assert(e != NULL);
         if (l->cache_first > safe &&
             (l->cached_bytes <= hard_bytes || l->cache_first > forced || e->origin != 0)) {
             return;

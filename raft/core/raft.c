@@ -422,7 +422,7 @@ static void drain_append(struct raft *r, struct raft_output *out)
 {
     size_t n = (size_t)(r->log.last - r->handed);
 
-    r->append = array_grow(r->append, &r->cap_append, n, sizeof *r->append);
+    r->append = array_grow(r->append, &r->cap_append, n, sizeof(struct raft_entry *));
     for (size_t i = 0; i < n; i++) {
         r->append[i] = raft_log_get(&r->log, r->handed + 1 + i);
         assert(r->append[i] != NULL);

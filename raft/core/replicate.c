@@ -22,7 +22,7 @@ static void drop_read_back(struct raft *r, struct peer *p)
 {
     /* Messages of the present output may still point at them. */
     for (size_t i = 0; i < p->n_read_back; i++) {
-        r->held = array_grow(r->held, &r->cap_held, r->n_held + 1, sizeof *r->held);
+        r->held = array_grow(r->held, &r->cap_held, r->n_held + 1, sizeof(struct raft_entry *));
         r->held[r->n_held++] = p->read_back[i];
     }
     p->n_read_back = 0;
@@ -163,8 +163,8 @@ static void send_entries(struct raft *r, struct peer *p, struct raft_entry *cons
         offset = r->shared.offset;
     } else {
         offset = r->n_out_entries;
-        r->out_entries =
-            array_grow(r->out_entries, &r->cap_out_entries, offset + n, sizeof *r->out_entries);
+        r->out_entries = array_grow(r->out_entries, &r->cap_out_entries, offset + n,
+                                    sizeof(struct raft_entry *));
         for (size_t i = 0; i < n; i++) {
             r->out_entries[offset + i] = src != NULL ? src[i] : raft_log_get(&r->log, p->next + i);
         }
@@ -346,7 +346,7 @@ int raft_on_entries(struct raft *r, const struct raft_input *in)
         p->read_back_wait = true; /* until the next heartbeat, or it would go round in circles */
         return RAFT_OK;
     }
-    p->read_back = array_grow(p->read_back, &p->cap_read_back, n, sizeof *p->read_back);
+    p->read_back = array_grow(p->read_back, &p->cap_read_back, n, sizeof(struct raft_entry *));
     for (size_t i = 0; i < n; i++) {
         p->read_back[i] = raft_entry_ref(in->entries.entries[i]);
     }

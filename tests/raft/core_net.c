@@ -229,7 +229,7 @@ static struct raft_message *take_message(struct net *net, uint64_t from, uint64_
 
         if (matches(m, from, to, type)) {
             memmove(&net->queue[i], &net->queue[i + 1],
-                    (net->n_queue - i - 1) * sizeof net->queue[0]);
+                    (net->n_queue - i - 1) * sizeof(struct raft_message *));
             net->n_queue--;
             return m;
         }
@@ -463,7 +463,7 @@ static void queue_write(struct net_node *n, const struct raft_output *out)
     if (out->install) {
         w->install_members = *out->install_members;
     }
-    w->entries = calloc(out->n_append + 1, sizeof *w->entries);
+    w->entries = calloc(out->n_append + 1, sizeof(struct raft_entry *));
     for (size_t i = 0; i < out->n_append; i++) {
         w->entries[i] = raft_entry_ref(out->append[i]);
     }

@@ -527,7 +527,7 @@ int main(int argc, char **argv)
 
             if (f == NULL || fputs(got, f) < 0 || fclose(f) != 0) {
                 perror(argv[i]);
-                return 2;
+                exit(2);
             }
             printf("%s rewritten\n", argv[i]);
         } else if (strcmp(want, got) != 0) {
