@@ -85,7 +85,9 @@ void status_learn(struct status *s, struct status_node *n, char *info, const cha
 
     n->up = true;
     n->info = info;
-    n->number = (uint64_t)info_number(info, "raft_node", 0);
+    if (info_number(info, "raft_node", 0) > 0) { /* else it is as others know this address */
+        n->number = (uint64_t)info_number(info, "raft_node", 0);
+    }
     info_text(info, "raft_node_id", n->id, sizeof n->id);
     while (nodes != NULL && text_line(&nodes, &line)) {
         learn_nodes_line(s, line);

@@ -43,6 +43,22 @@ static bool is(struct arg line, const char *key, const char *value)
 
 static const char *group_kind(unsigned group) { return group == 0 ? "system" : "data"; }
 
+/* It answers, but is in no cluster. */
+static bool is_outside(const struct status_node *n)
+{
+    return n->up && info_number(n->info, "raft_formed", 1) == 0;
+}
+
+static bool anybody_is_inside(const struct status *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->nodes[i].up && !is_outside(&s->nodes[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- groups -------------------------------------------------------------------------------- */
 
 /* Replicas of @group that answer, and how many members it has at all (as the most knowing says). */
@@ -89,7 +105,7 @@ static void check_followers(struct check *c, unsigned group, const struct status
 
         if (n == NULL) {
             problem(c, "group %u: no address is known of its member node %lld", group, number);
-        } else if (!n->up) {
+        } else if (!n->up || is_outside(n)) {
             continue; /* has a line of its own */
         } else if (is(line, "state", "down") || pair_number(line, "heard_ms", 0) > HEARD_LATE_MS) {
             problem(c,
@@ -183,7 +199,12 @@ static void check_node(struct check *c, const struct status_node *n)
         problem(c, "node %s does not answer: %s", name, n->why);
         return;
     }
-    if (info_number(n->info, "raft_formed", 1) == 0) {
+    if (is_outside(n) && anybody_is_inside(c->s)) {
+        problem(c,
+                "node %s came with an empty data directory: it is outside the cluster, which is "
+                "formed, and serves nothing",
+                name);
+    } else if (is_outside(n)) {
         info_text(n->info, "raft_waiting_for", text, sizeof text);
         problem(c, "node %s belongs to no cluster%s%s", name,
                 text[0] == '\0' ? "" : "; it waits for ", text);

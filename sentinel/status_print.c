@@ -187,10 +187,10 @@ static void print_group(const struct status *s, unsigned group, struct buf *out)
         if (status_group(&s->nodes[i], group, &line)) {
             add_replica(&t, &s->nodes[i], group, line, leader);
         } else if (lag_of(leader, group, s->nodes[i].number) >= 0) {
-            /* Down, but a member: the leader knows how far it was. */
+            /* A member without a replica that answers: the leader knows how far it was. */
             add_number(&t, s->nodes[i].number);
             columns_add(&t, "?");
-            columns_add(&t, "DOWN");
+            columns_add(&t, "%s", s->nodes[i].up ? "OUTSIDE" : "DOWN");
             for (int k = 0; k < 3; k++) {
                 columns_add(&t, "-");
             }

@@ -159,7 +159,7 @@ static void what_is_wrong_has_a_line(void **state)
         {"not formed",
          "raft_node:0\r\nraft_node_id:" ID_2
          "\r\nraft_formed:0\r\nraft_waiting_for:10.0.0.3:17001\r\n",
-         "belongs to no cluster; it waits for 10.0.0.3:17001"},
+         "node 2 (127.0.0.1:7002) came with an empty data directory: it is outside the cluster"},
         {"other cluster",
          "raft_node:2\r\nraft_node_id:" ID_2 "\r\nraft_formed:1\r\nraft_cluster_id:dddd\r\n",
          "of different clusters, cccc and dddd"},
@@ -191,6 +191,25 @@ static void what_is_wrong_has_a_line(void **state)
         free(text);
         status_release(&s);
     }
+}
+
+static void nodes_that_wait_for_each_other_say_for_whom(void **state)
+{
+    struct status s = {0};
+    size_t n;
+    char *text;
+
+    (void)state;
+    learn(&s, "127.0.0.1:7001",
+          "raft_node:0\r\nraft_node_id:" ID_1 "\r\nraft_formed:0\r\n"
+          "raft_waiting_for:10.0.0.3:17001\r\n",
+          NULL);
+    text = problems(&s, &n);
+    assert_string_equal(text,
+                        "node 127.0.0.1:7001 belongs to no cluster; it waits for 10.0.0.3:17001\n");
+    assert_int_equal(n, 1);
+    free(text);
+    status_release(&s);
 }
 
 static void followers_that_lag_have_a_line(void **state)
@@ -295,6 +314,7 @@ int main(void)
         cmocka_unit_test(a_node_under_two_addresses_is_shown_once),
         cmocka_unit_test(the_highest_term_leads),
         cmocka_unit_test(what_is_wrong_has_a_line),
+        cmocka_unit_test(nodes_that_wait_for_each_other_say_for_whom),
         cmocka_unit_test(followers_that_lag_have_a_line),
         cmocka_unit_test(a_lost_majority_is_told_from_an_election),
         cmocka_unit_test(tables_and_json_show_what_is_there),
