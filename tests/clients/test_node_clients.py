@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""ioredis and node-redis (versions 5 and 4) against running clusters: their features, and a leader
+that is killed while they write."""
+
+import json
+import threading
+
+import pytest
+
+from holdfast import SLOW, Cluster, Session, eventually
+
+NODE_REDIS = [("redis", 2), ("redis", 3), ("redis-4", 2)]
+
+
+def ports(cluster):
+    return [n.port for n in cluster.nodes]
+
+
+def test_ioredis(plain, run_node):
+    run_node("ioredis_features.js", "single", plain.leader().port, timeout_s=60 * SLOW)
+
+
+def test_ioredis_cluster(clustered, run_node):
+    run_node("ioredis_features.js", "cluster", *ports(clustered), timeout_s=60 * SLOW)
+
+
+@pytest.mark.parametrize("library,protocol", NODE_REDIS)
+def test_node_redis(plain, run_node, library, protocol):
+    plain.leader().call("FLUSHALL")
+    run_node("node_redis_features.js", library, protocol, "single", plain.leader().port, timeout_s=60 * SLOW)
+
+
+@pytest.mark.parametrize("library,protocol", NODE_REDIS)
+def test_node_redis_cluster(clustered, run_node, library, protocol):
+    clustered.leader().call("FLUSHALL")
+    run_node("node_redis_features.js", library, protocol, "cluster", *ports(clustered), timeout_s=60 * SLOW)
+
+
+class Load:
+    """A running load.js."""
+
+    def __init__(self, process):
+        self.process = process
+        self.acknowledged = 0
+        self.lines = []
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            if line.strip().isdigit():
+                self.acknowledged = int(line)
+            else:
+                self.lines.append(line)
+
+    def wait_for(self, more, within_s=30):
+        target = self.acknowledged + more
+        eventually(
+            lambda: self.acknowledged >= target or self.process.poll() is not None,
+            within_s,
+            f"{more} more writes acknowledged, {self.acknowledged} so far",
+        )
+        assert self.process.poll() is None, "".join(self.lines)
+
+    def stop(self):
+        self.process.stdin.write("stop\n")
+        self.process.stdin.close()
+        assert self.process.wait(60 * SLOW) == 0, "".join(self.lines)
+        self.reader.join(10)
+        return json.loads(self.lines[-1])
+
+
+@pytest.mark.parametrize("library", ["ioredis", "redis", "redis-4"])
+@pytest.mark.parametrize("mode", ["cluster", "single"])
+def test_a_killed_leader_costs_nothing_but_a_pause(start_node, library, mode):
+    """Nothing acknowledged is lost, and the client finds the new leader without help.
+
+    node-redis learns of a new master only by MOVED, also with Redis: as long as nothing answers at
+    the old leader's address, its cluster client goes on trying there. So with it the killed node is
+    started again, as its supervisor would do, before writes must go on."""
+    with Cluster(plain=mode == "single") as cluster:
+        process = start_node("load.js", library, mode, *ports(cluster))
+        try:
+            load = Load(process)
+            load.wait_for(1000)
+            victim = cluster.leader()
+            victim.kill()
+            if library == "ioredis" or mode == "single":
+                load.wait_for(1000, within_s=20)
+                victim.start()
+            else:
+                cluster.leader()
+                victim.start()
+                load.wait_for(1000, within_s=20)
+            load.wait_for(500)
+            outcome = load.stop()
+        finally:
+            process.kill()
+            process.wait()
+        assert outcome["longest_gap_ms"] < 10_000 * SLOW, outcome
+        cluster.wait_caught_up()
+        session = Session(cluster)
+        for key, state in outcome["keys"].items():
+            value = int(session.call("GET", key))
+            assert state["acknowledged"] <= value <= state["tried"], (key, value, state)
+        for counter, acknowledged in outcome["counters"].items():
+            assert int(session.call("GET", counter)) >= acknowledged, counter
+        session.close()
+        assert len(cluster.digests()) == 1
