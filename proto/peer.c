@@ -83,7 +83,7 @@ int peer_header_decode(const unsigned char *p, struct peer_header *out)
     out->flags = p[7];
     out->body_crc = get_u32(p + 12);
     if (out->body_bytes > PEER_BODY_MAX || out->head_bytes > PEER_HEAD_MAX || out->type == 0 ||
-        out->type >= PEER_FRAME_TYPES || (out->flags & ~PEER_FLAG_MORE) != 0) {
+        out->type >= PEER_FRAME_TYPES || peer_lane(out->flags) >= PEER_LANES) {
         return PEER_ERR_FRAME;
     }
     return PEER_OK;

@@ -9,8 +9,9 @@
  *   8  u32 CRC32C of bytes 0..7 and the head
  *  12  u32 CRC32C of the body
  * All little-endian. A body larger than PEER_CHUNK_BYTES is cut: the first frame has the head and
- * PEER_FLAG_MORE, PEER_FRAME_CONT frames carry the rest, the last of them without MORE. Frames
- * without MORE may come in between (never a second cut body), so a heartbeat waits for one chunk.
+ * PEER_FLAG_MORE, PEER_FRAME_CONT frames carry the rest, the last of them without MORE. Each lane
+ * carries one cut body at a time; frames of other lanes, and frames that are whole, may come in
+ * between, so that a heartbeat waits for one chunk and no group for another one's big entries.
  *
  * The body of a PEER_FRAME_RAFT is one struct peer_entry_head per entry, PEER_ENTRY_HEAD_BYTES
  * each, then the payloads one after another. Any thread. */
@@ -40,7 +41,11 @@ enum peer_frame_type {
     PEER_FRAME_SNAP_END,
     PEER_FRAME_TYPES /* one more than the last */
 };
-enum { PEER_FLAG_MORE = 1 };
+enum {
+    PEER_FLAG_MORE = 1,
+    PEER_FLAG_LANE_SHIFT = 1, /* bits 1..3: the lane */
+};
+#define PEER_LANES 8u
 
 enum peer_error {
     PEER_OK = 0,
@@ -56,6 +61,11 @@ struct peer_header {
     uint8_t type, flags;
     uint32_t body_crc;
 };
+static inline unsigned peer_lane(uint8_t flags) { return (unsigned)flags >> PEER_FLAG_LANE_SHIFT; }
+static inline uint8_t peer_flags(bool more, unsigned lane)
+{
+    return (uint8_t)((more ? PEER_FLAG_MORE : 0) | lane << PEER_FLAG_LANE_SHIFT);
+}
 
 /* Write header and CRC in front of a head that stands at @frame + PEER_HEADER_BYTES already. */
 void peer_header_encode(unsigned char *frame, const struct peer_header *h);

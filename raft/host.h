@@ -113,20 +113,20 @@ bool raft_host_has_group(struct raft_host *h, uint32_t group);
 
 /* ---- proposals, reads, leadership ---------------------------------------------------------- */
 
-/* Propose one entry; takes the reference. entry->pos.term is the term in which the owner serves:
- * the entry is rejected when this replica does not lead in exactly that term. After a rejection
- * every further proposal of the group is rejected too, until raft_host_feed() is called (the
- * owner's state was ahead of the log and has been rebuilt): a later batch must never enter the log
- * without the one before it. entry->origin must be > 0 and rising per group. Its fate comes as
- * RAFT_EV_COMMITTED (recognised by origin) or RAFT_EV_REJECTED (never entered the log), or shows
- * itself when a foreign entry of a higher term is committed (then it is gone). entry->pos.term: the
- * term (of RAFT_EV_ROLE) in which the owner executed it. In any other term it is rejected: the
- * owner may have lost and regained leadership without knowing, and its state may rest on batches
- * that are gone. For the same reason, once a proposal of a term was rejected, all later ones of
- * that term are, until raft_host_feed(). With pos.term == 0 (nothing was executed in advance) each
- * proposal stands for itself. Above uncommitted_bytes_max and during a transfer proposals wait, in
- * order, for their turn; on a full disk a few (16 MiB) still enter, so that the owner can stop
- * without losing any. Proposals of one loop turn are best followed by one raft_host_flush(). */
+/* Propose one entry; takes the reference. entry->origin must be > 0 and rising per group. Its fate
+ * comes as RAFT_EV_COMMITTED (recognised by origin) or RAFT_EV_REJECTED (never entered the log),
+ * or shows itself when a foreign entry of a higher term is committed (then it is gone).
+ *
+ * entry->pos.term is the term (of RAFT_EV_ROLE) in which the owner executed it: in any other term
+ * it is rejected, since the owner may have lost and regained leadership without knowing, and its
+ * state may rest on batches that are gone. After such a rejection every further proposal of the
+ * group is rejected too, until raft_host_feed() is called (the owner's state was ahead of the log
+ * and has been rebuilt): a later batch must never enter the log without the one before it. With
+ * pos.term == 0 (nothing was executed in advance) each proposal stands for itself.
+ *
+ * Above uncommitted_bytes_max and during a transfer proposals wait, in order, for their turn; on a
+ * full disk a few (16 MiB) still enter, so that the owner can stop without losing any.
+ * Proposals of one loop turn are best followed by one raft_host_flush(). */
 void raft_host_propose(struct raft_host *h, uint32_t group, struct raft_entry *entry);
 /* Confirm leadership: RAFT_EV_READ_OK / RAFT_EV_READ_LOST with @token. */
 void raft_host_read(struct raft_host *h, uint32_t group, uint64_t token);

@@ -217,13 +217,13 @@ static const char *frame_begin(struct conn *c, const unsigned char *head)
         c->target = NULL;
         return more || f->body_bytes > 0 || f->head_bytes > 0 ? "malformed ping" : NULL;
     case PEER_FRAME_CONT:
-        c->target = &c->cut;
-        return c->cut.active && f->head_bytes == 0 ? NULL : "a rest without a beginning";
+        c->target = &c->cut[peer_lane(f->flags)];
+        return c->target->active && f->head_bytes == 0 ? NULL : "a rest without a beginning";
     case PEER_FRAME_RAFT:
     case PEER_FRAME_USER:
-        c->target = more ? &c->cut : &c->whole;
+        c->target = more ? &c->cut[peer_lane(f->flags)] : &c->whole;
         if (c->target->active) {
-            return "two cut messages at once";
+            return "two cut messages in one lane";
         }
         c->target->active = true;
         c->target->type = f->type;
@@ -486,7 +486,9 @@ void conn_bury(struct raft_host *h)
         struct conn *c = h->graves;
 
         h->graves = c->next;
-        inbound_clear(&c->cut);
+        for (unsigned i = 0; i < PEER_LANES; i++) {
+            inbound_clear(&c->cut[i]);
+        }
         inbound_clear(&c->whole);
         conn_out_release(c);
         buf_release(&c->in);

@@ -5,9 +5,10 @@
  *   CONNECTING --writable--> GREETING --HELLO--> UP       (dialled)
  *   GREETING --HELLO--> UP, or handed to a snapshot stream (accepted)
  *
- * Output has two lanes: control frames (heartbeats, answers, votes) leave before whatever is left
- * of the bulk (messages with entries, big user data), which is cut into chunks. A chunk that has
- * begun is finished first. */
+ * Control frames (heartbeats, answers, votes) leave before whatever is left of the bulk (messages
+ * with entries, big user data), which is cut into chunks. A chunk that has begun is finished first.
+ * The bulk waits in several lanes, which take turns chunk by chunk; a group is always in the same
+ * one, so its messages keep their order. */
 #ifndef RAFT_HOST_CONN_H
 #define RAFT_HOST_CONN_H
 
@@ -22,7 +23,7 @@
 
 enum conn_state { CONN_CONNECTING, CONN_GREETING, CONN_UP };
 
-/* A message of the bulk lane. One allocation, with what it refers to. */
+/* A message of the bulk. One allocation, with what it refers to. */
 struct bulk {
     struct bulk *next;
     uint8_t type;
@@ -79,15 +80,20 @@ struct conn {
     bool in_body; /* of frame .frame, .frame_got of it consumed */
     struct peer_header frame;
     uint32_t frame_got, frame_crc;
-    struct inbound *target; /* &cut or &whole, or NULL: body goes to .small */
-    struct inbound cut, whole;
+    struct inbound *target; /* one of cut, or &whole; NULL: a frame without a body */
+    struct inbound cut[PEER_LANES], whole;
 
     /* output */
     struct buf control;
-    struct bulk *bulk, **bulk_tail; /* messages that are not wholly prepared */
-    size_t bulk_slice, bulk_off;    /* how far the first of them is */
-    uint64_t bulk_done;
-    uint64_t bulk_bytes;                  /* queued: prepared or not */
+    struct lane {
+        struct bulk *first, **tail; /* messages that are not wholly prepared */
+        size_t slice, off;          /* how far the first of them is */
+        uint64_t done;
+        uint64_t bytes; /* queued: prepared or not */
+    } lanes[PEER_LANES];
+    unsigned next_lane;                   /* whose turn it is */
+    unsigned busy_lanes;                  /* bit set of those with .first */
+    uint64_t bulk_bytes;                  /* of all lanes */
     struct out_frame frames[CONN_FRAMES]; /* ring */
     unsigned first_frame, n_frames;
     bool flush_wanted;
@@ -113,6 +119,8 @@ MUST_CHECK bool conn_send_entries(struct conn *c, const struct peer_raft *head,
                                   struct raft_entry *const *entries, size_t n);
 MUST_CHECK bool conn_send_big_user(struct conn *c, const void *p, size_t n);
 uint64_t conn_queued(const struct conn *c);
+/* Bulk bytes that entries of @group would wait behind; 0 when none of @group is queued. */
+uint64_t conn_group_queued(const struct conn *c, uint32_t group);
 /* Write what can be written. False: the connection broke (errno); close it. */
 MUST_CHECK bool conn_flush(struct conn *c);
 

@@ -3,8 +3,8 @@
  * raft/host/conn_out.c - what leaves a connection: see conn.h.
  *
  * Payloads are written from the entries themselves; small ones are copied next to their heads,
- * where a copy is cheaper than one more iovec. A message of the bulk lane goes through two stages:
- * queued (with a cursor into the first one), then cut into frames, of which a few are prepared
+ * where a copy is cheaper than one more iovec. A bulk message goes through two stages: queued in
+ * its lane (with a cursor into the first one), then cut into frames, of which a few are prepared
  * ahead so that one writev carries many. Only the first prepared frame may have left in part. */
 #include "raft/host/conn.h"
 
@@ -25,8 +25,9 @@
 void conn_out_init(struct conn *c)
 {
     buf_init(&c->control);
-    c->bulk = NULL;
-    c->bulk_tail = &c->bulk;
+    for (unsigned i = 0; i < PEER_LANES; i++) {
+        c->lanes[i].tail = &c->lanes[i].first;
+    }
 }
 
 static void bulk_free(struct bulk *b)
@@ -48,17 +49,34 @@ void conn_out_release(struct conn *c)
         }
     }
     c->n_frames = 0;
-    while (c->bulk != NULL) {
-        struct bulk *b = c->bulk;
+    for (unsigned i = 0; i < PEER_LANES; i++) {
+        while (c->lanes[i].first != NULL) {
+            struct bulk *b = c->lanes[i].first;
 
-        c->bulk = b->next;
-        bulk_free(b);
+            c->lanes[i].first = b->next;
+            bulk_free(b);
+        }
     }
-    c->bulk_tail = &c->bulk;
     buf_release(&c->control);
 }
 
 uint64_t conn_queued(const struct conn *c) { return c->bulk_bytes + c->control.len; }
+
+static unsigned lane_of(const struct bulk *b) { return b->group % PEER_LANES; }
+
+uint64_t conn_group_queued(const struct conn *c, uint32_t group)
+{
+    const struct lane *l = &c->lanes[group % PEER_LANES];
+    bool queued = false;
+
+    for (unsigned i = 0; i < c->n_frames && !queued; i++) {
+        queued = c->frames[(c->first_frame + i) % CONN_FRAMES].msg->group == group;
+    }
+    for (const struct bulk *b = l->first; b != NULL && !queued; b = b->next) {
+        queued = b->group == group;
+    }
+    return queued ? l->bytes : 0;
+}
 
 /* ---- queueing ---------------------------------------------------------------------------- */
 
@@ -87,9 +105,13 @@ void conn_send_hello(struct conn *c)
 
 static void bulk_queue(struct conn *c, struct bulk *b)
 {
+    struct lane *l = &c->lanes[lane_of(b)];
+
     b->next = NULL;
-    *c->bulk_tail = b;
-    c->bulk_tail = &b->next;
+    *l->tail = b;
+    l->tail = &b->next;
+    l->bytes += b->body_bytes;
+    c->busy_lanes |= 1u << lane_of(b);
     c->bulk_bytes += b->body_bytes;
     c->flush_wanted = true;
 }
@@ -195,53 +217,74 @@ bool conn_send_big_user(struct conn *c, const void *p, size_t n)
 
 /* ---- cutting into frames ----------------------------------------------------------------- */
 
-/* Cut the next frame off the first queued message. */
+/* The lane whose turn it is; there is one. */
+static struct lane *take_turn(struct conn *c)
+{
+    assert(c->busy_lanes != 0);
+    while ((c->busy_lanes & 1u << c->next_lane) == 0) {
+        c->next_lane = (c->next_lane + 1) % PEER_LANES;
+    }
+    return &c->lanes[c->next_lane];
+}
+
+/* Choose what the next frame of @l carries: from its first message, up to a chunk. Returns its
+ * checksum. */
+static uint32_t cut_chunk(struct lane *l, struct out_frame *f)
+{
+    const struct bulk *b = l->first;
+    uint32_t crc = 0;
+
+    f->slice = l->slice;
+    f->slice_off = l->off;
+    f->body_bytes = 0;
+    for (unsigned k = 0; k < FRAME_SLICES && l->slice < b->n_slices; k++) {
+        const struct bulk_slice *s = &b->slices[l->slice];
+        size_t n = MIN_OF(s->n - l->off, PEER_CHUNK_BYTES - f->body_bytes);
+
+        crc = crc32c(crc, s->p + l->off, n);
+        f->body_bytes += n;
+        l->off += n;
+        if (l->off < s->n) {
+            break;
+        }
+        l->slice++;
+        l->off = 0;
+    }
+    return crc;
+}
+
 static void prepare_frame(struct conn *c)
 {
-    struct out_frame *f = &c->frames[(c->first_frame + c->n_frames) % CONN_FRAMES];
-    struct bulk *b = c->bulk;
-    bool first = c->bulk_done == 0;
-    struct peer_header h = {0};
+    struct out_frame *f = &c->frames[(c->first_frame + c->n_frames++) % CONN_FRAMES];
+    struct lane *l = take_turn(c);
+    struct bulk *b = l->first;
+    bool first = l->done == 0;
+    struct peer_header h = {.type = first ? b->type : PEER_FRAME_CONT};
 
     f->msg = b;
     f->sent = 0;
-    f->slice = c->bulk_slice;
-    f->slice_off = c->bulk_off;
-    f->body_bytes = 0;
-    for (unsigned k = 0; k < FRAME_SLICES && c->bulk_slice < b->n_slices; k++) {
-        const struct bulk_slice *s = &b->slices[c->bulk_slice];
-        size_t n = MIN_OF(s->n - c->bulk_off, PEER_CHUNK_BYTES - f->body_bytes);
-
-        h.body_crc = crc32c(h.body_crc, s->p + c->bulk_off, n);
-        f->body_bytes += n;
-        c->bulk_off += n;
-        if (c->bulk_off < s->n) {
-            break;
-        }
-        c->bulk_slice++;
-        c->bulk_off = 0;
-    }
-    c->bulk_done += f->body_bytes;
-    f->last = c->bulk_done == b->body_bytes;
+    h.body_crc = cut_chunk(l, f);
     h.body_bytes = (uint32_t)f->body_bytes;
-    h.type = first ? b->type : PEER_FRAME_CONT;
-    h.flags = f->last ? 0 : PEER_FLAG_MORE;
-    h.head_bytes = first ? b->head_bytes : 0;
+    l->done += f->body_bytes;
+    f->last = l->done == b->body_bytes;
+    h.flags = peer_flags(!f->last, lane_of(b));
     if (first) {
+        h.head_bytes = b->head_bytes;
         memcpy(f->header + PEER_HEADER_BYTES, b->head, b->head_bytes);
     }
     peer_header_encode(f->header, &h);
     f->header_bytes = PEER_HEADER_BYTES + h.head_bytes;
-    c->n_frames++;
     if (f->last) {
-        c->bulk = b->next;
-        if (c->bulk == NULL) {
-            c->bulk_tail = &c->bulk;
+        l->first = b->next;
+        if (l->first == NULL) {
+            l->tail = &l->first;
+            c->busy_lanes &= ~(1u << c->next_lane);
         }
-        c->bulk_slice = 0;
-        c->bulk_off = 0;
-        c->bulk_done = 0;
+        l->slice = 0;
+        l->off = 0;
+        l->done = 0;
     }
+    c->next_lane = (c->next_lane + 1) % PEER_LANES;
 }
 
 static void pop_frame(struct conn *c)
@@ -249,6 +292,7 @@ static void pop_frame(struct conn *c)
     struct out_frame *f = &c->frames[c->first_frame];
 
     c->bulk_bytes -= f->body_bytes;
+    c->lanes[lane_of(f->msg)].bytes -= f->body_bytes;
     if (f->last) {
         bulk_free(f->msg);
     }
@@ -332,7 +376,7 @@ static int write_some(struct conn *c)
     gather_add(&g, buf_head(&c->control), control);
     for (; g.bytes < FLUSH_BYTES && g.n + (int)FRAME_SLICES + 1 < FLUSH_IOVS; k++) {
         if (k == c->n_frames) {
-            if (c->bulk == NULL || c->n_frames == CONN_FRAMES) {
+            if (c->busy_lanes == 0 || c->n_frames == CONN_FRAMES) {
                 break;
             }
             prepare_frame(c);
@@ -369,7 +413,7 @@ bool conn_flush(struct conn *c)
     int rc = 1;
 
     c->flush_wanted = false;
-    while (rc == 1 && (c->control.len > 0 || c->n_frames > 0 || c->bulk != NULL)) {
+    while (rc == 1 && (c->control.len > 0 || c->n_frames > 0 || c->busy_lanes != 0)) {
         rc = c->bytes_out < until ? write_some(c) : 0;
     }
     if (rc < 0) {

@@ -125,11 +125,12 @@ struct host_group {
     uint64_t snapshot_bytes;
     int64_t wanted_us; /* last RAFT_EV_SNAPSHOT_WANTED; 0: never */
 
-    /* About one mark per KEEP_MARK_BYTES of log, to know where the last 16 MiB begin. */
+    /* About one mark per KEEP_MARK_BYTES of log, to know where the last 16 MiB begin. Bytes are
+     * those of all groups: they share the log, and a group that writes little must not hold the
+     * others' part of it. */
     struct keep_mark {
         uint64_t index, bytes;
     } marks[KEEP_MARKS];
-    uint64_t log_bytes;
 };
 
 /* Payloads of mail. */

@@ -418,28 +418,13 @@ static void note_unreachable(struct raft_host *h, uint32_t group, uint64_t node)
     h->unreachables[h->n_unreachables++] = (struct unreachable){group, node};
 }
 
-/* True when entries of @group wait in the bulk lane. */
-static bool group_is_queued(const struct conn *c, uint32_t group)
-{
-    for (unsigned i = 0; i < c->n_frames; i++) {
-        if (c->frames[(c->first_frame + i) % CONN_FRAMES].msg->group == group) {
-            return true;
-        }
-    }
-    for (const struct bulk *b = c->bulk; b != NULL; b = b->next) {
-        if (b->group == group) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void host_peers_send_raft(struct host_group *g, const struct raft_message *m)
 {
     struct raft_host *h = g->host;
     struct host_peer *p = host_peer_by_node(h, m->to);
     unsigned char frame[PEER_HEADER_BYTES + PEER_HEAD_MAX];
     struct conn *c;
+    uint64_t queued;
     struct peer_raft head = {
         .group = g->number,
         .type = m->type,
@@ -471,8 +456,9 @@ void host_peers_send_raft(struct host_group *g, const struct raft_message *m)
     /* An empty APPEND names the position behind all that was sent: in front of entries that are
      * still queued it would look as if those were lost. Behind few of them it waits; many it
      * overtakes, without a position then (which always agrees). */
-    if (m->type == RAFT_MSG_APPEND && c->bulk_bytes > 0 && group_is_queued(c, g->number)) {
-        if (c->bulk_bytes <= OVERTAKE_BYTES) {
+    queued = m->type == RAFT_MSG_APPEND && c->bulk_bytes > 0 ? conn_group_queued(c, g->number) : 0;
+    if (queued > 0) {
+        if (queued <= OVERTAKE_BYTES) {
             if (!conn_send_entries(c, &head, NULL, 0)) {
                 note_unreachable(h, g->number, m->to);
             }

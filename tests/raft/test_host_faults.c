@@ -522,7 +522,7 @@ static void nonsense_on_the_peer_port_closes_the_connection(void **state)
                                             "a message in another node's name",
                                             "a message that says it has more than it has",
                                             "an impossible entry",
-                                            "two cut messages at once",
+                                            "two cut messages in one lane",
                                             "a damaged body",
                                             "a message Raft cannot accept",
                                             "a greeting for a stream, then garbage"};
