@@ -298,6 +298,7 @@ void raft_host_free(struct raft_host *h)
         pthread_join(h->thread, NULL);
         worker_free(h->senders);
         worker_free(h->receivers);
+        worker_free(h->resolver);
         note_clean_stop(h, log_thread_stop(h->log));
     } else {
         host_peers_stop(h);

@@ -163,6 +163,7 @@ struct raft_host {
     struct mailbox mail;
     struct log_thread *log;
     struct worker *senders, *receivers; /* snapshot streams */
+    struct worker *resolver;            /* made by the raft thread when a peer has a name */
     pthread_t thread;
 
     /* Published by the raft thread (or before it runs), never changed after. */
@@ -312,6 +313,20 @@ struct snap_in_info {
 };
 const struct snap_in_info *snap_in_info(const struct snap_in *s);
 
+/* ---- resolve.c ---- */
+struct resolved {
+    struct raft_host *host;
+    char name[NET_HOST_MAX + 8]; /* of the peer */
+    struct net_addr addr;        /* numeric when .found */
+    unsigned attempt;
+    bool found;
+    char why[80];
+};
+bool resolve_is_numeric(const char *host);
+/* Answered by MAIL_RESOLVED. */
+void resolve_start(struct raft_host *h, const char *name, const struct net_addr *addr,
+                   unsigned attempt);
+
 /* ---- peer.c ---- */
 struct host_peer {
     struct raft_host *host;
@@ -326,6 +341,8 @@ struct host_peer {
     struct conn *conn;
     struct ev_timer redial;
     int64_t backoff_us;
+    unsigned attempts;
+    bool resolving;
     uint64_t bytes_sent, bytes_received; /* of connections that are gone */
     int64_t since_wall_ms;
 };
@@ -335,6 +352,7 @@ void host_peers_start(struct raft_host *h); /* in the raft thread */
 void host_peers_stop(struct raft_host *h);
 void host_peers_set(struct raft_host *h, const struct host_peer_list *list);
 void host_peers_identity_changed(struct raft_host *h);
+void host_peers_resolved(struct raft_host *h, const struct resolved *r);
 void host_peers_send_raft(struct host_group *g, const struct raft_message *m);
 void host_peers_send_user(struct raft_host *h, const struct host_send *s);
 void host_peers_flush(struct raft_host *h); /* end of turn */

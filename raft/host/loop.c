@@ -258,6 +258,9 @@ static void on_mail(struct raft_host *h, struct mail *m)
     case MAIL_SNAP_OUT:
         snap_out_ended(h, m->snap_out);
         return;
+    case MAIL_RESOLVED:
+        host_peers_resolved(h, m->resolved);
+        break;
     case MAIL_CLOSE:
         break; /* by host_mail_free() */
     default:
@@ -296,6 +299,9 @@ void host_mail_free(struct mail *m)
         break;
     case MAIL_SNAP_IN:
         snap_in_answer(m->snap_in, SNAP_IN_REFUSED);
+        break;
+    case MAIL_RESOLVED:
+        free(m->resolved);
         break;
     case MAIL_CLOSE:
         close(m->fd);

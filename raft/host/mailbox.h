@@ -20,6 +20,7 @@ struct snap_out;
 struct host_peer_list;
 struct host_create;
 struct host_send;
+struct resolved;
 struct raft_identity;
 
 enum mail_type {
@@ -43,6 +44,7 @@ enum mail_type {
     /* from the snapshot streams */
     MAIL_SNAP_IN,  /* .snap_in: a file was received */
     MAIL_SNAP_OUT, /* .snap_out: a stream ended */
+    MAIL_RESOLVED, /* .resolved, an allocation */
     MAIL_CLOSE,    /* .fd: a socket that was accepted in the raft thread's loop */
 };
 
@@ -65,6 +67,7 @@ struct mail {
         struct host_peer_list *peers;
         struct host_send *send;
         struct raft_identity *identity;
+        struct resolved *resolved;
         int fd;
         struct log_job *job;
         struct snap_in *snap_in;

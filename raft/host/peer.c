@@ -133,23 +133,51 @@ static void redial_later(struct host_peer *p)
     }
 }
 
-static void on_redial(EV_P_ ev_timer *w, int revents)
+/* @addr: numeric. */
+static void dial(struct host_peer *p, const struct net_addr *addr)
 {
-    struct host_peer *p = CONTAINER_OF(w, struct host_peer, redial);
     int fd;
 
-    (void)loop;
-    (void)revents;
-    if (p->conn != NULL) {
-        return;
-    }
-    if (net_connect_start(&p->addr, &fd) != 0) {
+    if (net_connect_start(addr, &fd) != 0) {
         log_debug("Cannot connect to node %s: %s", p->name, strerror(errno));
         redial_later(p);
         return;
     }
     p->conn = conn_new(p->host, fd, true);
     p->conn->peer = p;
+}
+
+static void on_redial(EV_P_ ev_timer *w, int revents)
+{
+    struct host_peer *p = CONTAINER_OF(w, struct host_peer, redial);
+
+    (void)loop;
+    (void)revents;
+    if (p->conn != NULL || p->resolving) {
+        return;
+    }
+    if (resolve_is_numeric(p->addr.host)) {
+        dial(p, &p->addr);
+    } else {
+        p->resolving = true;
+        resolve_start(p->host, p->name, &p->addr, p->attempts++);
+    }
+}
+
+void host_peers_resolved(struct raft_host *h, const struct resolved *r)
+{
+    struct host_peer *p = peer_by_name(h, r->name);
+
+    if (p == NULL || !p->resolving) {
+        return;
+    }
+    p->resolving = false;
+    if (r->found) {
+        dial(p, &r->addr);
+    } else {
+        log_verbose("Cannot find the address of node %s: %s", p->name, r->why);
+        redial_later(p);
+    }
 }
 
 void host_peer_on_closed(struct conn *c)

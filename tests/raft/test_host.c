@@ -67,6 +67,26 @@ static void one_host_is_a_cluster(void **state)
     tcluster_free(c);
 }
 
+/* Peers may have names instead of addresses. */
+static void peers_may_have_names(void **state)
+{
+    struct tcluster *c = tcluster_new(3, 1);
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        memcpy(c->peers[i].addr.host, "localhost", sizeof "localhost");
+    }
+    tcluster_start_all(c);
+    assert_true(WAIT_FOR(WAIT_MS, has_leaders(c)));
+    tcluster_load(c, 4, 100);
+    assert_true(WAIT_FOR(WAIT_MS, tcluster_acked(c) > 100));
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(tnode_counts(c, i).peer_up >= 2, true);
+    }
+    tcluster_check(c);
+    tcluster_free(c);
+}
+
 /* Leadership goes where it is asked to go, under load, and nothing acknowledged is lost; the old
  * leader's lease ends before the new one's begins. */
 static void leadership_moves_on_request(void **state)
@@ -300,6 +320,7 @@ static void status_tells_what_is(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(three_hosts_commit_entries),
     cmocka_unit_test(one_host_is_a_cluster),
+    cmocka_unit_test(peers_may_have_names),
     cmocka_unit_test(leadership_moves_on_request),
     cmocka_unit_test(a_transfer_to_nobody_fails),
     cmocka_unit_test(reads_are_confirmed_on_the_leader_only),
