@@ -74,6 +74,7 @@ static void cut(struct log_group *g, uint64_t index)
         g->runs[g->n - 1].end = MIN_OF(g->runs[g->n - 1].end, index);
     }
     if (g->last_index >= index) {
+        g->new_run = true;
         g->last_index = index - 1;
         g->last_term = log_view_term(g, index - 1);
     }
@@ -99,7 +100,8 @@ static void begin_run(struct log_group *g, struct log_run run)
 /* Whether an entry continues the last run. */
 static bool continues(const struct log_group *g, const struct wal_record *r)
 {
-    return g->n > 0 && g->runs[g->n - 1].end == r->index && g->runs[g->n - 1].term == r->term;
+    return g->n > 0 && !g->new_run && g->runs[g->n - 1].end == r->index &&
+           g->runs[g->n - 1].term == r->term;
 }
 
 static void take_entry(struct log_group *g, uint64_t segment, const struct wal_record *r)
@@ -124,6 +126,7 @@ static void take_entry(struct log_group *g, uint64_t segment, const struct wal_r
                                       .offset = r->offset,
                                       .loose = loose});
     }
+    g->new_run = false;
     g->last_index = r->index;
     g->last_term = r->term;
 }

@@ -7,7 +7,8 @@
  * is left is kept as runs: entries first..end-1 of one term, in order, from a place in the log on.
  *
  * An entry at a place belongs to the log exactly when the last run that begins at or before the
- * place covers its index: whatever was cut from a run has an index at or behind the run's end. */
+ * place covers its index: whatever was cut has an index at or behind the end of the run before,
+ * which therefore never grows again. */
 #ifndef SENTINEL_LOG_VIEW_H
 #define SENTINEL_LOG_VIEW_H
 
@@ -27,6 +28,7 @@ struct log_group {
     uint64_t snap_term, snap_index; /* newest marker */
     uint64_t last_term, last_index;
     bool damaged;         /* the newest baseline says that records were lost */
+    bool new_run;         /* something was cut: the next entry begins a run */
     bool next_loose;      /* what comes next does not continue the entries read */
     struct log_run *runs; /* ascending by index and by place */
     size_t n, cap;

@@ -342,6 +342,32 @@ def test_missing_segments_and_snapshots_are_found():
         assert done.returncode == 1 and "the snapshot that the log builds on is missing" in done.stdout
 
 
+def test_a_repaired_log_is_whole_again():
+    """A node repairs its damaged log from its peers; what was behind the damage is then in the log
+    twice, and exported once."""
+    with Cluster() as cluster, temporary_folder() as folder:
+        leader = cluster.leader()
+        node = cluster.followers()[0]
+        with leader.client() as c:
+            for i in range(60):
+                c.call("INCR", "n")
+        cluster.wait_caught_up()
+        node.kill()
+        path, offset, size, _ = entries(node)[30]
+        flip(path, offset + size - 3)
+        assert ctl("log", "verify", node.dir).returncode == 1
+        node.start()
+        cluster.wait_caught_up()
+        done = eventually(
+            lambda: next((d for d in [ctl("log", "verify", node.dir)] if d.returncode == 0), None), 20, "it is repaired"
+        )
+        assert "1 *.damaged files were kept aside" in done.stdout
+        done = ctl("log", "export", node.dir, "--live", address(node), "--output", f"{folder}/x.aof")
+        assert done.returncode == 0, done.stderr
+        with loaded(f"{folder}/x.aof") as redis:
+            assert redis.call("GET", "n") == b"60"
+
+
 # ---- export ----------------------------------------------------------------------------------------
 
 

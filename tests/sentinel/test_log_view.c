@@ -112,6 +112,8 @@ static void the_last_version_of_each_entry_stands(void **state)
         {"a snapshot far ahead covers everything", "s1 b0.0.0.0 e1.1.0 c5.2 e6.2.2", "-+", 6, 6, 5},
         {"a repair gave up what is behind the gap", "s1 b0.0.0.0 e1.1.0 e3.1.1 s2 b1.1.0.0 e2.1.1",
          "+-+", 2, 2, 0},
+        {"what it gave up does not come back with what its peers send",
+         "s1 b0.0.0.0 e1.1.0 e3.1.1 e4.1.1 s2 b1.1.0.0 e2.1.1 e3.1.1 e4.1.1", "+--+++", 4, 4, 0},
         {"entries kept for slow followers do not count", "s1 b0.0.0.0 e1.1.0 e2.1.1 e3.1.1 c2.1",
          "+++", 3, 3, 2},
         {"a snapshot of another history", "s1 b0.0.0.0 e1.1.0 e2.1.1 e3.1.1 c2.5", "+++", 3, 2, 2},
