@@ -380,11 +380,15 @@ class Cluster:
         return [n for n in self.running() if n is not leader]
 
     def wait_serving(self):
-        leader = self.leader()
+        """A leader of the data group serves, and every running node knows the leader of each group."""
+        self.leader()
         for node in self.running():
-            eventually(
-                lambda node=node: node is leader or node.group()["leader"] != "0", 20, f"{node.number} knows the leader"
-            )
+            eventually(lambda node=node: self._knows_leaders(node), 20, f"node {node.number} knows the leaders")
+
+    @staticmethod
+    def _knows_leaders(node):
+        groups = [fields(v) for k, v in node.info("raft").items() if k in ("group0", "group1")]
+        return len(groups) == 2 and all(g["leader"] != "0" for g in groups)
 
     def wait_caught_up(self, within_s=60):
         """Every running node has applied what the leader has."""
