@@ -202,6 +202,7 @@ struct raft_host {
 
     struct ev_io listeners[16];
     size_t n_listeners;
+    int64_t accept_again_us; /* 0: they listen */
     struct host_peer *peers[HOST_PEERS_MAX];
     size_t n_peers;
     struct conn *greeting; /* accepted connections that have not said who they are */
@@ -263,6 +264,7 @@ void host_group_compacted(struct host_group *g, struct log_job *j);
 void host_group_received(struct host_group *g, struct snap_in *s); /* a snapshot came whole */
 void host_group_tidy(struct host_group *g); /* remove old snapshots the owner has done with */
 void host_group_want_snapshot(struct host_group *g, const char *why);
+void host_group_compact(struct host_group *g); /* behind the published snapshot, when possible */
 /* The snapshot has all the log has, yet the log is too long: give up the tail kept behind it. */
 void host_group_trim(struct host_group *g);
 uint64_t host_snapshot_limit(const struct host_group *g); /* a longer log asks for a snapshot */

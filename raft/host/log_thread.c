@@ -234,7 +234,7 @@ static size_t fill_writes(struct log_thread *t, bool *must_sync)
 /* What a write that is durable now changes beside the log. */
 static void note_parts(struct log_thread *t, const struct log_job *j)
 {
-    bool save = false;
+    bool save = false, must = false;
 
     for (size_t i = 0; i < j->n_parts; i++) {
         const struct log_part *p = &j->parts[i];
@@ -244,14 +244,15 @@ static void note_parts(struct log_thread *t, const struct log_job *j)
         }
         if (p->created) {
             data_dir_add_group(t->config.dir, p->group);
-            save = true;
+            save = must = true;
         }
         if (p->repaired) {
             data_dir_set_suspect(t->config.dir, p->group, false);
             save = true;
         }
     }
-    if (save && data_dir_save(t->config.dir) != RAFT_HOST_OK) {
+    /* A group that stays marked as suspect is careful once more at the next start, no worse. */
+    if (save && data_dir_save(t->config.dir) != RAFT_HOST_OK && must) {
         log_fatal("Cannot go on without %s", DATA_DIR_META);
     }
 }

@@ -267,6 +267,8 @@ static void on_mail(struct raft_host *h, struct mail *m)
         g = host_find_group(h, m->group);
         if (g != NULL && g->core != NULL) {
             on_group_mail(g, m);
+        } else if (g != NULL && m->type == MAIL_PRIORITY) {
+            g->priority = m->priority; /* it is being created */
         }
         break;
     }

@@ -27,6 +27,7 @@
 #define REFUSED_LOG_US 10000000     /* one log line in this time */
 #define OVERTAKE_BYTES (256 * 1024) /* less than this is not worth overtaking */
 #define LISTEN_BACKLOG 128
+#define ACCEPT_PAUSE_US 1000000
 
 void host_addr_name(const struct net_addr *a, char *out, size_t n)
 {
@@ -200,6 +201,13 @@ void host_peer_on_closed(struct conn *c)
     redial_later(p);
 }
 
+static void listeners_stop(struct raft_host *h)
+{
+    for (size_t i = 0; i < h->n_listeners; i++) {
+        ev_io_stop(h->loop, &h->listeners[i]);
+    }
+}
+
 /* ---- accepting and greeting -------------------------------------------------------------- */
 
 static void on_accept(EV_P_ ev_io *w, int revents)
@@ -214,7 +222,10 @@ static void on_accept(EV_P_ ev_io *w, int revents)
 
         if (fd < 0) {
             if (errno != EAGAIN && errno != EWOULDBLOCK) {
-                log_warning("Cannot accept a peer connection: %s", strerror(errno));
+                /* Out of descriptors, say: the socket stays readable, so look away for a while. */
+                log_warning("Cannot accept peer connections for now: %s", strerror(errno));
+                listeners_stop(h);
+                h->accept_again_us = h->now_us + ACCEPT_PAUSE_US;
             }
             return;
         }
@@ -585,6 +596,10 @@ void host_peers_tick(struct raft_host *h)
             conn_close(c, "it does not say who it is");
         }
     }
+    if (h->accept_again_us != 0 && h->now_us >= h->accept_again_us) {
+        h->accept_again_us = 0;
+        host_peers_start(h);
+    }
     h->n_unreachables = 0;
     for (size_t i = 0; i < n; i++) {
         struct host_group *g = host_find_group(h, h->unreachables[i].group);
@@ -752,10 +767,8 @@ void host_peers_start(struct raft_host *h)
 
 void host_peers_stop(struct raft_host *h)
 {
+    listeners_stop(h);
     for (size_t i = 0; i < h->n_listeners; i++) {
-        if (h->loop != NULL) {
-            ev_io_stop(h->loop, &h->listeners[i]);
-        }
         close(h->listeners[i].fd);
     }
     h->n_listeners = 0;
