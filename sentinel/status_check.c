@@ -105,8 +105,8 @@ static void check_followers(struct check *c, unsigned group, const struct status
 
         if (n == NULL) {
             problem(c, "group %u: no address is known of its member node %lld", group, number);
-        } else if (!n->up || is_outside(n)) {
-            continue; /* has a line of its own */
+        } else if (!n->up || is_outside(n) || info_number(n->info, "log_full", 0) != 0) {
+            continue; /* has a line of its own, which says why it does not answer the leader */
         } else if (is(line, "state", "down") || pair_number(line, "heard_ms", 0) > HEARD_LATE_MS) {
             problem(c,
                     "group %u: node %lld answers clients, but its leader, node %llu, does not hear "
