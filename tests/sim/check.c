@@ -239,6 +239,13 @@ void check_step(struct world *w, struct node *n)
                  n->seen_term, st.term);
     }
     n->seen_term = st.term;
+    if (votes_get(&n->durable_votes, st.term) != 0 &&
+        votes_get(&n->durable_votes, st.term) != st.vote) {
+        sim_fail(w, "vote",
+                 "n%" PRIu64 " voted in term %" PRIu64 " for n%" PRIu64
+                 ", and now knows of a vote for n%" PRIu64,
+                 n->id, st.term, votes_get(&n->durable_votes, st.term), st.vote);
+    }
     if (st.commit < n->seen_commit || st.commit > st.last.index) {
         sim_fail(w, "commit",
                  "n%" PRIu64 " has commit %" PRIu64 ", had %" PRIu64 ", and last %" PRIu64, n->id,

@@ -512,6 +512,7 @@ static void transfer(struct world *w)
         return;
     }
     in.peer = chance(w, 200000) ? RAFT_NONE : any_node(w)->id;
+    raft_set_priority(l->r, (uint8_t)between(w, 0, 3));
     if (node_step(w, l, &in) == RAFT_OK && l->up) {
         struct node *to = world_node(w, in.peer);
 

@@ -302,6 +302,12 @@ static void on_reads(struct world *w, struct node *n, const struct raft_output *
     }
 }
 
+/* Reading takes its place among the log thread's syncs: much may change until it has its turn. */
+static int64_t read_delay(struct world *w)
+{
+    return draw_exp(w, !w->healing && chance(w, 100000) ? w->p.timeout : w->p.sync_min + 1);
+}
+
 static void on_wishes(struct world *w, struct node *n, const struct raft_output *out)
 {
     for (size_t i = 0; i < out->n_read_backs; i++) {
@@ -312,7 +318,7 @@ static void on_wishes(struct world *w, struct node *n, const struct raft_output 
         rb->bytes_max = out->read_backs[i].bytes_max;
         w->n_read_backs++;
         TRACE(w, n, "reads back from %" PRIu64 " for n%" PRIu64, rb->first, rb->peer);
-        world_at(w, w->now + draw_exp(w, w->p.sync_min + 1), EV_READ_BACK, n->i, 0, rb);
+        world_at(w, w->now + read_delay(w), EV_READ_BACK, n->i, 0, rb);
     }
     for (size_t i = 0; i < out->n_need_snapshot; i++) {
         snap_stream(w, n, out->need_snapshot[i]);

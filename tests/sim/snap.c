@@ -115,7 +115,7 @@ void snap_stream_end(struct world *w, struct stream *s)
     s->failed = !got;
     if (got) {
         int64_t at =
-            w->now + (w->healing || !chance(w, 50000) ? 1 : between(w, 1, 3 * w->p.timeout));
+            w->now + (w->healing || !chance(w, 150000) ? 1 : between(w, 1, 4 * w->p.timeout));
 
         world_at(w, at, EV_SNAP_IN, s->to, 0, stream_dup(s));
         if (!w->healing && chance(w, 50000)) { /* the last answer is lost: sent again */
