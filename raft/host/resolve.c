@@ -29,6 +29,7 @@ static const struct addrinfo *choose(const struct addrinfo *list, unsigned attem
     for (a = list; a != NULL; a = a->ai_next) {
         n++;
     }
+    assert(n > 0); /* a successful getaddrinfo() gives one at least */
     attempt %= n;
     for (a = list; attempt > 0; attempt--) {
         a = a->ai_next;

@@ -115,7 +115,7 @@ static void applied_mail_is_coalesced(void **state)
 
 static void make_dir(char *path)
 {
-    strcpy(path, "/tmp/holdfast-parts-XXXXXX");
+    memcpy(path, "/tmp/holdfast-parts-XXXXXX", sizeof "/tmp/holdfast-parts-XXXXXX");
     assert_non_null(mkdtemp(path));
 }
 
