@@ -21,15 +21,20 @@ CACHE = HERE.parents[1] / "build" / "npm"
 MANIFEST = ("package.json", "package-lock.json", ".npmrc")
 
 
+# Some clients know no redirections, or not in plain mode: a leadership lost because the machine is
+# busy would be an error to them, so elections are made rare.
+PATIENT = {"raft_election_timeout": 1000}
+
+
 @pytest.fixture(scope="module")
 def clustered():
-    with Cluster() as cluster:
+    with Cluster(**PATIENT) as cluster:
         yield cluster
 
 
 @pytest.fixture(scope="module")
 def plain():
-    with Cluster(plain=True) as cluster:
+    with Cluster(plain=True, **PATIENT) as cluster:
         yield cluster
 
 

@@ -11,9 +11,7 @@ import pytest
 
 from holdfast import SLOW, Cluster
 
-# Some of these tools know no redirections: a leadership lost because the machine is busy would be
-# an error to them, so elections are made rare.
-PATIENT = {"raft_election_timeout": 3000}
+PATIENT = {"raft_election_timeout": 1000}  # see conftest.py
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-cli") is None, reason="there is no redis-cli")
 
@@ -63,9 +61,8 @@ def test_calls_and_their_formats(plain):
     assert cli(leader, "-n", "3", "GET", "greeting") == "\n"
     assert cli(leader, "-r", "3", "INCR", "n") == "2\n3\n4\n"
     assert cli(leader, "EVALX") == "ERR unknown command 'EVALX', with args beginning with: \n\n"
-    assert cli(leader, "-x", "SET", "piped", stdin=subprocess.Popen(["echo", "text"], stdout=subprocess.PIPE).stdout) == (
-        "OK\n"
-    )
+    with subprocess.Popen(["echo", "text"], stdout=subprocess.PIPE) as echo:
+        assert cli(leader, "-x", "SET", "piped", stdin=echo.stdout) == "OK\n"
     assert cli(leader, "GET", "piped") == "text\n\n"
 
 
@@ -76,7 +73,8 @@ def test_resp3_and_password(plain):
     leader.call("CONFIG", "SET", "requirepass", "sesame")
     try:
         assert cli(leader, "-a", "sesame", "--no-auth-warning", "PING") == "PONG\n"
-        assert cli(leader, "-u", f"redis://default:sesame@127.0.0.1:{leader.port}", "--no-auth-warning", "PING") == "PONG\n"
+        url = f"redis://default:sesame@127.0.0.1:{leader.port}"
+        assert cli(leader, "-u", url, "--no-auth-warning", "PING") == "PONG\n"
         assert "NOAUTH Authentication required." in cli(leader, "PING")
     finally:
         cli(leader, "-a", "sesame", "--no-auth-warning", "CONFIG", "SET", "requirepass", "")

@@ -14,15 +14,16 @@ import pytest
 from holdfast import SLOW, Client, Cluster, ConnectionClosed, ReplyError, Session, eventually, info
 
 
+# These tests talk to one leader: it should not change because the machine is busy.
 @pytest.fixture(scope="module")
 def plain():
-    with Cluster(plain=True) as cluster:
+    with Cluster(plain=True, raft_election_timeout=1000) as cluster:
         yield cluster
 
 
 @pytest.fixture(scope="module")
 def clustered():
-    with Cluster() as cluster:
+    with Cluster(raft_election_timeout=1000) as cluster:
         yield cluster
 
 
@@ -418,7 +419,8 @@ def test_client_unblock(plain):
         with leader.client() as waiting, leader.client() as c:
             id_ = waiting.call("CLIENT", "ID")
             assert c.call("CLIENT", "UNBLOCK", id_) == 0  # it does not wait
-            for reason, check in ((("TIMEOUT",), 1), ((), 1), (("ERROR",), "UNBLOCKED client unblocked via CLIENT UNBLOCK")):
+            text = "UNBLOCKED client unblocked via CLIENT UNBLOCK"
+            for reason, check in ((("TIMEOUT",), 1), ((), 1), (("ERROR",), text)):
                 waiting.call("SET", "u", "1")
                 assert waiting.call("WAIT", "1", "0") == 1
                 waiting.send("WAIT", "2", "0")
@@ -521,13 +523,8 @@ def test_keys_of_several_slots(clustered):
             "LCS a b", "EXISTS a b", "UNLINK a b", "TOUCH a b",
         ):  # fmt: skip
             assert error(c, *words.split()) == crossslot, words
-        assert run(c, "MSET {t}a 1 {t}b 2", "MGET {t}a {t}b", "RENAME {t}a {t}c", "COPY {t}c {t}d", "DEL {t}b {t}c {t}d") == [
-            "OK",
-            [b"1", b"2"],
-            "OK",
-            1,
-            3,
-        ]
+        assert run(c, "MSET {t}a 1 {t}b 2", "MGET {t}a {t}b") == ["OK", [b"1", b"2"]]
+        assert run(c, "RENAME {t}a {t}c", "COPY {t}c {t}d", "DEL {t}b {t}c {t}d") == ["OK", 1, 3]
 
 
 def test_what_one_database_has_no_use_for(clustered):
@@ -563,7 +560,8 @@ def test_followers_redirect_and_serve_readonly_clients(clustered):
                 [b"k"],
                 "READONLY You can't write against a read only replica.",
             ]
-            assert run(c, "RESET", "READONLY", "TTL k", "TYPE k", "RESET", "GET k")[2:] == [-1, "string", "RESET", moved]
+            assert run(c, "RESET", "READONLY", "TTL k", "TYPE k")[2:] == [-1, "string"]
+            assert run(c, "RESET", "GET k") == ["RESET", moved]
     assert leader.call("GET", "k") == b"v"
     leader.call("DEL", "k")
 
@@ -574,9 +572,8 @@ def test_plain_followers_serve_reads_and_refuse_writes(plain, leader):
     text = "READONLY You can't write against a read only replica."
     for node in plain.followers():
         with node.client() as c:
-            assert run(c, "GET follow", "SET follow w", "DEL follow", "FLUSHALL", "SELECT 1", "GET follow", "INCR x") == [
-                b"v", text, text, text, "OK", None, text,
-            ]  # fmt: skip
+            assert run(c, "GET follow", "SET follow w", "DEL follow", "FLUSHALL") == [b"v", text, text, text]
+            assert run(c, "SELECT 1", "GET follow", "INCR x") == ["OK", None, text]
             assert run(c, "READONLY") == ["ERR This instance has cluster support disabled"]
 
 

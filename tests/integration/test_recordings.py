@@ -16,15 +16,16 @@ DATA = pathlib.Path(__file__).parents[1] / "data" / "recordings"
 KEY_DATA = pathlib.Path(__file__).parents[1] / "node" / "data" / "replies.tsv"
 
 
+# These tests talk to one leader: it should not change because the machine is busy.
 @pytest.fixture(scope="module")
 def plain():
-    with Cluster(plain=True) as cluster:
+    with Cluster(plain=True, raft_election_timeout=1000) as cluster:
         yield cluster
 
 
 @pytest.fixture(scope="module")
 def clustered():
-    with Cluster() as cluster:
+    with Cluster(raft_election_timeout=1000) as cluster:
         yield cluster
 
 

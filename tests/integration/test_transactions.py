@@ -13,15 +13,16 @@ ABORTED = "EXECABORT Transaction discarded because of previous errors."
 CROSSSLOT = "CROSSSLOT Keys in request don't hash to the same slot"
 
 
+# These tests talk to one leader: it should not change because the machine is busy.
 @pytest.fixture(scope="module")
 def plain():
-    with Cluster(plain=True) as cluster:
+    with Cluster(plain=True, raft_election_timeout=1000) as cluster:
         yield cluster
 
 
 @pytest.fixture(scope="module")
 def clustered():
-    with Cluster() as cluster:
+    with Cluster(raft_election_timeout=1000) as cluster:
         yield cluster
 
 
