@@ -362,8 +362,6 @@ static void install_done(struct host_group *g, const struct log_part *p)
     host_push_event(h, e);
 }
 
-static void try_compact(struct host_group *g);
-
 void host_group_written(struct host_group *g, const struct log_part *p)
 {
     struct raft_input in = {.type = RAFT_IN_PERSISTED};
@@ -381,7 +379,7 @@ void host_group_written(struct host_group *g, const struct log_part *p)
     if (p->has_snapshot) {
         install_done(g, p);
     }
-    try_compact(g);
+    host_group_compact(g);
 }
 
 /* ---- proposals --------------------------------------------------------------------------- */
@@ -636,6 +634,9 @@ static uint64_t keep_from(const struct host_group *g, uint64_t index)
 {
     uint64_t keep = MIN_OF((uint64_t)KEEP_TAIL_BYTES, host_snapshot_limit(g) / 2);
 
+    if (g->host->disk_full) {
+        return index + 1; /* room for new writes is worth more */
+    }
     for (unsigned i = 0; i < g->n_marks; i++) {
         if (g->host->log_bytes - g->marks[i].bytes <= keep) {
             return MIN_OF(g->marks[i].index, index + 1);
@@ -646,12 +647,13 @@ static uint64_t keep_from(const struct host_group *g, uint64_t index)
 
 /* Cut the log behind the published snapshot, once the log on disk has got that far itself (others
  * may have committed its entries without us). */
-static void try_compact(struct host_group *g)
+void host_group_compact(struct host_group *g)
 {
     struct raft_pos pos = g->published;
     struct log_job *j;
 
-    if (pos.index == 0 || g->compacting || g->install_pending || g->persisted_index < pos.index) {
+    if (pos.index == 0 || g->compacting || g->install_pending ||
+        (g->persisted_index < pos.index && !g->host->disk_full)) {
         return;
     }
     j = host_job_new(g->host, LOG_JOB_COMPACT);
@@ -667,6 +669,7 @@ static void try_compact(struct host_group *g)
     j->pos = pos;
     j->keep_from = keep_from(g, pos.index);
     j->trim = false;
+    j->replace = g->persisted_index < pos.index;
     g->compacting = true;
     host_log(g->host, j);
 }
@@ -688,6 +691,7 @@ void host_group_trim(struct host_group *g)
     j->pos = g->snapshot;
     j->keep_from = g->snapshot.index + 1;
     j->trim = true;
+    j->replace = false;
     g->compacting = true;
     host_log(g->host, j);
 }
@@ -697,15 +701,19 @@ void host_group_snapshot_done(struct host_group *g, struct raft_pos pos)
     if (pos.index >= g->published.index) {
         g->published = pos;
     }
-    try_compact(g);
+    host_group_compact(g);
 }
 
 void host_group_compacted(struct host_group *g, struct log_job *j)
 {
+    struct raft_input durable = {.type = RAFT_IN_PERSISTED, .persisted.log = j->pos};
     struct raft_input in = {.type = RAFT_IN_COMPACT};
 
     g->compacting = false;
     if (!j->skipped) {
+        if (j->replace) {
+            host_group_feed_core(g, &durable);
+        }
         in.pos.index = j->keep_from - 1;
         in.pos.term = raft_term_at(g->core, in.pos.index);
         if (in.pos.term != 0) {
@@ -719,7 +727,7 @@ void host_group_compacted(struct host_group *g, struct log_job *j)
     if (g->published.index <= j->pos.index) {
         g->published.index = 0;
     }
-    try_compact(g);
+    host_group_compact(g);
 }
 
 void host_group_received(struct host_group *g, struct snap_in *s)

@@ -12,6 +12,7 @@
 #include "raft/host/internal.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -216,7 +217,7 @@ static size_t fill_writes(struct log_thread *t, bool *must_sync)
 
             t->writes_arg[n++] = (struct wal_write){
                 .group = p->group,
-                .has_snapshot = p->has_snapshot,
+                .has_snapshot = p->has_snapshot && !p->snapshot_written,
                 .snapshot = p->snapshot,
                 .snapshot_members = p->members,
                 .has_hard = p->has_hard,
@@ -278,6 +279,125 @@ static void name_received(struct log_thread *t)
     }
 }
 
+/* ---- a full disk ------------------------------------------------------------------------- */
+
+/* Every part of @group that waits, in order. */
+#define FOR_PARTS(t, of_group, j, p)                                                               \
+    for (struct log_job *j = (t)->pending.first; j != NULL; j = j->next)                           \
+        for (struct log_part *p = j->parts; p < j->parts + j->n_parts; p++)                        \
+            if (p->group == (of_group))
+
+/* Put the snapshot at @pos into the log ahead of what waits, together with the newest hard state
+ * (which must never be followed by an older one), and drop the segments it makes needless. */
+static int write_snapshot_first(struct log_thread *t, uint32_t group, struct raft_pos pos,
+                                const struct raft_members *members)
+{
+    struct wal_write w = {
+        .group = group, .has_snapshot = true, .snapshot = pos, .snapshot_members = members};
+    int rc;
+
+    FOR_PARTS(t, group, j, p)
+    {
+        if (p->has_hard) {
+            w.has_hard = true;
+            w.hard = p->hard;
+        }
+    }
+    rc = wal_write_urgent(t->config.wal, &w, 1);
+    if (rc != WAL_OK) {
+        return rc;
+    }
+    sync_log(t);
+    FOR_PARTS(t, group, j, p) { p->has_hard = false; }
+    find_marker(t, group)->index = pos.index;
+    return wal_compact(t->config.wal, group, pos, members, pos.index + 1);
+}
+
+/* A snapshot at @index stands for these entries. The last part that reaches back to it decides
+ * what comes behind; what was before that was overwritten or is in the snapshot. */
+static void drop_superseded(struct log_thread *t, uint32_t group, uint64_t index)
+{
+    struct log_part *cover = NULL;
+    bool before = true;
+
+    FOR_PARTS(t, group, j, p)
+    {
+        if (p->n > 0 && j->entries[p->first]->pos.index <= index + 1) {
+            cover = p;
+        }
+    }
+    if (cover == NULL) {
+        return;
+    }
+    FOR_PARTS(t, group, j, p)
+    {
+        if (p == cover) {
+            while (p->n > 0 && j->entries[p->first]->pos.index <= index) {
+                p->first++;
+                p->n--;
+            }
+            before = false;
+        } else if (before) {
+            p->n = 0;
+        }
+    }
+}
+
+/* Received snapshots do not wait behind entries that they replace. */
+static void write_received_first(struct log_thread *t)
+{
+    for (struct log_job *i = t->pending.first; i != NULL; i = i->next) {
+        for (size_t k = 0; k < i->n_parts; k++) {
+            struct log_part *install = &i->parts[k];
+
+            if (!install->has_snapshot || install->created || install->snapshot_written ||
+                write_snapshot_first(t, install->group, install->snapshot, install->members) !=
+                    WAL_OK) {
+                continue;
+            }
+            bool before = true;
+
+            FOR_PARTS(t, install->group, j, p)
+            {
+                before &= p != install;
+                if (before) {
+                    p->n = 0;
+                    p->snapshot_written = true;
+                }
+            }
+            install->snapshot_written = true;
+        }
+    }
+}
+
+/* The owner's snapshot at j->pos is newer than the log on disk. */
+static int replace_log(struct log_thread *t, struct log_job *j)
+{
+    bool reached = false;
+    int rc;
+
+    FOR_PARTS(t, j->group, i, p)
+    {
+        if (p->has_snapshot) {
+            j->skipped = true; /* a newer one has come */
+            return WAL_OK;
+        }
+        reached |= p->n > 0 && i->entries[p->first + p->n - 1]->pos.index >= j->pos.index;
+    }
+    if (!reached) {
+        j->skipped = true; /* it has been written meanwhile: an ordinary compaction will do */
+        return WAL_OK;
+    }
+    rc = write_snapshot_first(t, j->group, j->pos, &j->members);
+    if (rc == WAL_OK) {
+        log_notice("Group %u: the snapshot at %" PRIu64 " takes the place of a log that had no "
+                   "room",
+                   j->group, j->pos.index);
+        drop_superseded(t, j->group, j->pos.index);
+    }
+    return rc;
+}
+
 /* Write all that is pending, sync as the durability demands, answer. */
 static void do_writes(struct log_thread *t)
 {
@@ -290,17 +410,22 @@ static void do_writes(struct log_thread *t)
     rc = wal_write(t->config.wal, t->writes_arg, n);
 
     if (rc == WAL_ERR_FULL) {
-        t->retry_us = clock_boot_us() + FULL_RETRY_US;
         if (!t->full) {
             set_full(t, true);
         }
+        write_received_first(t);
+        n = fill_writes(t, &must_sync);
+        rc = wal_write_urgent(t->config.wal, t->writes_arg, n);
+    }
+    if (rc == WAL_ERR_FULL) {
+        t->retry_us = clock_boot_us() + FULL_RETRY_US;
         return;
     }
     if (rc != WAL_OK) {
         log_fatal("Cannot write the log in %s: %s", t->config.dir->wal, wal_strerror(rc));
     }
     t->dirty = true;
-    if (t->full) {
+    if (t->full && wal_has_room(t->config.wal)) {
         set_full(t, false);
     }
     if (must_sync) {
@@ -337,14 +462,15 @@ static bool do_compact(struct log_thread *t, struct log_job *j)
 
     j->skipped = j->trim ? m->index > j->pos.index : m->index >= j->pos.index;
     if (!j->skipped) {
-        rc = wal_compact(t->config.wal, j->group, j->pos, &j->members, j->keep_from);
+        rc = j->replace ? replace_log(t, j)
+                        : wal_compact(t->config.wal, j->group, j->pos, &j->members, j->keep_from);
         if (rc == WAL_ERR_FULL) {
             return false;
         }
         if (rc != WAL_OK) {
             log_fatal("Cannot compact the log in %s: %s", t->config.dir->wal, wal_strerror(rc));
         }
-        m->index = j->pos.index;
+        m->index = j->skipped ? m->index : j->pos.index;
         /* Older snapshot files are removed once this is answered. */
         sync_log(t);
         t->retry_us = 0; /* there may be room now */
@@ -380,7 +506,7 @@ static int64_t next_wake_us(const struct log_thread *t)
     if (t->dirty && t->config.durability == RAFT_DURABLE_EVERYSEC) {
         at = MIN_OF(at, t->synced_us + SYNC_EVERY_US);
     }
-    if (t->pending.first != NULL || t->stuck.first != NULL) {
+    if (t->full || t->stuck.first != NULL) {
         at = MIN_OF(at, t->retry_us);
     }
     return at;
@@ -429,6 +555,12 @@ static void do_due(struct log_thread *t)
         if (!do_compact(t, j)) {
             list_add(&t->stuck, j);
             t->retry_us = now_us + FULL_RETRY_US;
+        }
+    }
+    if (t->full && t->pending.first == NULL && now_us >= t->retry_us) {
+        t->retry_us = now_us + FULL_RETRY_US;
+        if (wal_has_room(t->config.wal)) {
+            set_full(t, false);
         }
     }
     if (now_us >= t->published_us + PUBLISH_EVERY_US) {

@@ -29,9 +29,10 @@ enum log_job_type {
 struct log_part {
     uint32_t group;
     bool has_snapshot, has_hard;
-    bool created;   /* a new group: node.meta names it before this is answered */
-    bool repaired;  /* it has caught up: no longer suspect */
-    bool must_sync; /* before it is answered, whatever the durability */
+    bool created;          /* a new group: node.meta names it before this is answered */
+    bool repaired;         /* it has caught up: no longer suspect */
+    bool must_sync;        /* before it is answered, whatever the durability */
+    bool snapshot_written; /* the log thread's: ahead of the rest, on a full disk */
     struct raft_pos snapshot;
     struct raft_members *members; /* of the snapshot; owned by the job */
     char *received; /* its file, to be given its name first; NULL: has it. Owned by the job */
@@ -64,6 +65,8 @@ struct log_job {
     struct raft_members members;
     uint64_t keep_from;
     bool trim;    /* @pos is the newest already: only keep less behind it */
+    bool replace; /* the disk is full and the log on it has not got to @pos: the snapshot stands for
+                   * the log, and for what waits to be written up to @pos */
     bool skipped; /* the log begins behind @pos already */
 };
 

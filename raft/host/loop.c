@@ -160,6 +160,23 @@ static void on_log_done(struct raft_host *h, struct log_job *j)
     host_job_done(h, j);
 }
 
+/* Cut the log wherever that is possible, or ask for what makes it possible. */
+static void make_room(struct raft_host *h)
+{
+    for (size_t i = 0; i < h->n_groups; i++) {
+        struct host_group *g = h->groups[i];
+
+        if (g->core == NULL) {
+            continue;
+        }
+        host_group_trim(g);
+        host_group_compact(g);
+        if (g->commit > g->snapshot.index) {
+            host_group_want_snapshot(g, "the disk is full");
+        }
+    }
+}
+
 static void on_log_full(struct raft_host *h, bool full)
 {
     struct raft_event *e = host_event_new(RAFT_EV_DISK_FULL, 0, 0);
@@ -170,7 +187,9 @@ static void on_log_full(struct raft_host *h, bool full)
     host_push_event(h, e);
     for (size_t i = 0; full && i < h->n_groups; i++) {
         h->groups[i]->wanted_us = 0;
-        host_group_want_snapshot(h->groups[i], "the disk is full");
+    }
+    if (full) {
+        make_room(h);
     }
 }
 
@@ -427,6 +446,9 @@ static void on_tick(EV_P_ ev_timer *w, int revents)
     if (h->now_us - h->last_wanted_us > WANTED_CHECK_US) {
         h->last_wanted_us = h->now_us;
         check_spans(h);
+        if (h->disk_full) {
+            make_room(h); /* the snapshot may have failed, or not been enough */
+        }
     }
     publish_status(h);
     h->last_tick_us = h->now_us;

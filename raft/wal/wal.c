@@ -256,6 +256,34 @@ static int next_segment(struct wal *w, uint64_t file_bytes, uint64_t need)
     return wal_segment_create(w, s->number + 1, s->used, file_bytes, need);
 }
 
+/* A segment for what is on its way, in a quarter of the ballast's room; once per shortage. */
+static int roll_into_ballast(struct wal *w, uint64_t need)
+{
+    int rc;
+
+    if (!w->full || w->lent || w->ballast || w->ballast_bytes / 4 < need) {
+        return WAL_ERR_FULL;
+    }
+    if (w->dirty) {
+        rc = wal_sync(w);
+        if (rc != WAL_OK) {
+            return rc;
+        }
+    }
+    w->lent = true;
+    rc = next_segment(w, MIN_OF(w->segment_bytes, w->ballast_bytes / 4), need);
+    return rc == WAL_OK || rc == WAL_ERR_FULL || w->failed ? rc : wal_fail(w, "creating a segment");
+}
+
+bool wal_has_room(struct wal *w)
+{
+    if (w->full && !w->failed && room_is_back(w)) {
+        w->full = false;
+        w->lent = false;
+    }
+    return !w->full;
+}
+
 int wal_roll(struct wal *w, uint64_t need, bool reserve)
 {
     int rc;
@@ -284,6 +312,7 @@ int wal_roll(struct wal *w, uint64_t need, bool reserve)
     }
     if (rc == WAL_OK && !reserve) {
         w->full = false;
+        w->lent = false;
     }
     return rc == WAL_OK || w->failed ? rc : wal_fail(w, "creating a segment");
 }
@@ -504,7 +533,7 @@ static void check_writes(const struct wal *w, const struct wal_write *writes, si
     }
 }
 
-int wal_write(struct wal *w, const struct wal_write *writes, size_t n)
+static int write_all(struct wal *w, const struct wal_write *writes, size_t n, bool urgent)
 {
     struct batch_size size;
     uint64_t segment;
@@ -527,6 +556,12 @@ int wal_write(struct wal *w, const struct wal_write *writes, size_t n)
     }
     if (size.bytes > wal_current(w)->file_bytes - wal_current(w)->used) {
         rc = wal_roll(w, size.bytes, false);
+        if (rc == WAL_ERR_FULL && urgent) {
+            /* A snapshot ends the shortage, as a compaction's marker does. */
+            rc = n == 1 && writes[0].has_snapshot && writes[0].n_entries == 0
+                     ? wal_roll(w, size.bytes, true)
+                     : roll_into_ballast(w, size.bytes);
+        }
         if (rc != WAL_OK) {
             return rc;
         }
@@ -548,6 +583,16 @@ int wal_write(struct wal *w, const struct wal_write *writes, size_t n)
     }
     assert(at == wal_current(w)->used);
     return WAL_OK;
+}
+
+int wal_write(struct wal *w, const struct wal_write *writes, size_t n)
+{
+    return write_all(w, writes, n, false);
+}
+
+int wal_write_urgent(struct wal *w, const struct wal_write *writes, size_t n)
+{
+    return write_all(w, writes, n, true);
 }
 
 int wal_sync(struct wal *w)

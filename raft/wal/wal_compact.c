@@ -178,6 +178,7 @@ int wal_compact(struct wal *w, uint32_t group, struct raft_pos pos,
     }
     if (!w->ballast && wal_ballast_create(w)) {
         w->full = false;
+        w->lent = false;
     }
     return WAL_OK;
 }

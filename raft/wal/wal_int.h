@@ -69,6 +69,7 @@ struct wal {
     bool dirty;   /* something was written since the last sync */
     bool failed;  /* a write or sync failed: nothing works any more */
     bool full;    /* the last new segment or write found no room */
+    bool lent;    /* a part of the ballast's room went to wal_write_urgent() in this shortage */
     bool ballast; /* the file is there */
     int64_t ballast_tried_us;
 

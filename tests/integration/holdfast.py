@@ -38,8 +38,8 @@ def eventually(condition, within_s=20.0, what="condition", step_s=0.02):
             value = condition()
             if value:
                 return value
-        except (OSError, ReplyError, ConnectionClosed) as error:
-            last = error
+        except (OSError, ReplyError, ConnectionClosed, KeyError) as error:
+            last = error  # KeyError: INFO has no line of a group that is being created
         if time.monotonic() > deadline:
             raise AssertionError(f"not in {within_s * SLOW:.0f} s: {what}" + (f" ({last!r})" if last else ""))
         time.sleep(step_s)

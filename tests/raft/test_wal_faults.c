@@ -157,6 +157,60 @@ static void the_ballast_makes_room_for_compaction(void **state)
     expect_entries(f, 1, 1, last - 4, last + 50);
 }
 
+/* What is on its way when the disk becomes full gets a part of the ballast's room, once; after that
+ * only a snapshot does, which ends the shortage. */
+static void urgent_writes_use_the_ballast_s_room_once(void **state)
+{
+    struct fixture *f = *state;
+    struct raft_members m = three_members();
+    struct raft_entry *e;
+    struct wal_write w = {.group = 1, .entries = &e, .n_entries = 1};
+    struct wal_write install = {.group = 1, .has_snapshot = true, .snapshot_members = &m};
+    struct wal_stats s;
+    uint64_t last = 0;
+    int rc = WAL_OK;
+
+    f->config.segment_bytes = 32 << 10;
+    f->config.ballast_bytes = 64 << 10;
+    f->disk.limited = true;
+    f->disk.room = 10 * (32 << 10);
+    fixture_open(f);
+    while (write_entries(f, 1, 1, last + 1, last + 1, 900) == WAL_OK) {
+        last++;
+    }
+    f->disk.room += f->config.ballast_bytes; /* the disk's side of giving it up */
+    for (unsigned n = 0; rc == WAL_OK; n++) {
+        e = make_entry(1, last + 1, 900);
+        rc = wal_write_urgent(f->w, &w, 1);
+        raft_entry_unref(e);
+        assert_true(n < 40);
+        last += rc == WAL_OK;
+        if (n == 0) {
+            assert_int_equal(rc, WAL_OK);
+            f->disk.room = 0;
+        }
+    }
+    assert_int_equal(rc, WAL_ERR_FULL);
+    wal_get_stats(f->w, &s);
+    assert_true(s.full);
+    assert_false(wal_has_room(f->w));
+    assert_int_equal(wal_sync(f->w), WAL_OK);
+    expect_entries(f, 1, 1, 1, last);
+
+    f->disk.room = 8 << 10; /* less than any segment of entries needs */
+    install.snapshot = (struct raft_pos){1, last + 100};
+    assert_int_equal(wal_write_urgent(f->w, &install, 1), WAL_OK);
+    assert_int_equal(wal_sync(f->w), WAL_OK);
+    assert_int_equal(wal_compact(f->w, 1, install.snapshot, &m, last + 101), WAL_OK);
+    f->disk.room = 10 * (32 << 10);
+    usleep(110 * 1000);
+    assert_true(wal_has_room(f->w));
+    put_entries(f, 1, 1, last + 101, last + 150, 900);
+    fixture_reopen(f);
+    assert_int_equal(recovered(f, 1)->restore.last.index, last + 150);
+    assert_int_equal(recovered(f, 1)->restore.snapshot.index, last + 100);
+}
+
 /* A marker that needs a segment of its own while there is no room but the ballast's. */
 static void compaction_rolls_into_the_ballast_s_room(void **state)
 {
@@ -292,6 +346,7 @@ int main(void)
         T(a_full_disk_leaves_nothing_half_appended),
         T(a_shorter_write_follows_a_failed_longer_one),
         T(the_ballast_makes_room_for_compaction),
+        T(urgent_writes_use_the_ballast_s_room_once),
         T(compaction_rolls_into_the_ballast_s_room),
         T(a_failed_sync_is_the_end),
         T(a_failed_write_is_the_end),
