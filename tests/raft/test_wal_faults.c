@@ -180,7 +180,7 @@ static void urgent_writes_use_the_ballast_s_room_once(void **state)
     }
     f->disk.room += f->config.ballast_bytes; /* the disk's side of giving it up */
     for (unsigned n = 0; rc == WAL_OK; n++) {
-        e = make_entry(1, last + 1, 900);
+        e = make_entry(1, 1, last + 1, 900);
         rc = wal_write_urgent(f->w, &w, 1);
         raft_entry_unref(e);
         assert_true(n < 40);
