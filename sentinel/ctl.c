@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/num.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,6 +22,16 @@ void ctl_complain(const char *fmt, ...)
     vfprintf(stderr, fmt, args);
     va_end(args);
     fputc('\n', stderr);
+}
+
+bool ctl_print(const struct buf *text)
+{
+    if ((text->len > 0 && fwrite(buf_head(text), 1, text->len, stdout) != text->len) ||
+        fflush(stdout) != 0) {
+        ctl_complain("cannot write: %s", strerror(errno));
+        return false;
+    }
+    return true;
 }
 
 /* ---- options ------------------------------------------------------------------------------- */

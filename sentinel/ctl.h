@@ -4,7 +4,7 @@
 #ifndef SENTINEL_CTL_H
 #define SENTINEL_CTL_H
 
-#include "base/base.h"
+#include "base/buf.h"
 
 /* Exit status of every command. */
 enum ctl_exit {
@@ -21,6 +21,8 @@ int ctl_log_export(int argc, char **argv);
 
 /* "holdfastctl: ..." on standard error. */
 void ctl_complain(const char *fmt, ...) PRINTF_LIKE(1, 2);
+/* All of @text to standard output, at once. False after a complaint. */
+MUST_CHECK bool ctl_print(const struct buf *text);
 
 /* ---- options ------------------------------------------------------------------------------- */
 

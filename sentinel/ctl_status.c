@@ -111,9 +111,7 @@ static int show(const struct status *s, bool json)
             buf_printf(&out, "PROBLEM: %.*s\n", (int)line.n, line.p);
         }
     }
-    fwrite(buf_head(&out), 1, out.len, stdout);
-    if (fflush(stdout) != 0) {
-        ctl_complain("status: cannot write");
+    if (!ctl_print(&out)) {
         rc = CTL_FAILED;
     }
     buf_release(&out);

@@ -188,6 +188,11 @@ static void warn(const struct export *x)
 {
     uint64_t commit = MAX_OF(x->g->commit, x->live_commit);
 
+    if (x->damaged_first) {
+        ctl_complain("warning: the log is damaged (%s): entries behind its last readable one, "
+                     "%" PRIu64 ", may be missing",
+                     x->damage, x->g->last_index);
+    }
     if (commit > x->g->last_index) {
         ctl_complain("warning: entries up to %" PRIu64 " are committed, but this log ends at "
                      "%" PRIu64 ": other nodes have more",

@@ -187,10 +187,7 @@ static void release(struct verify *v)
 static int print(struct verify *v, struct buf *summary)
 {
     buf_printf(summary, v->n_damaged == 0 ? "No damage.\n" : "%zu damaged.\n", v->n_damaged);
-    fwrite(buf_head(&v->report), 1, v->report.len, stdout);
-    fwrite(buf_head(summary), 1, summary->len, stdout);
-    if (fflush(stdout) != 0) {
-        ctl_complain("log verify: cannot write");
+    if (!ctl_print(&v->report) || !ctl_print(summary)) {
         return CTL_FAILED;
     }
     return v->n_damaged == 0 ? CTL_OK : CTL_PROBLEM;

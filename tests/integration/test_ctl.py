@@ -342,6 +342,18 @@ def test_missing_segments_and_snapshots_are_found():
         assert done.returncode == 1 and "the snapshot that the log builds on is missing" in done.stdout
 
 
+def test_damage_at_the_end_of_a_log_is_told_by_an_export():
+    """Nothing behind the damage shows that something is missing."""
+    with Cluster(nodes=1) as cluster, temporary_folder() as folder:
+        node = written_node(cluster)
+        path, offset, size, index = entries(node)[-1]
+        flip(path, offset + size // 2)
+        done = ctl("log", "export", node.dir, "--uncommitted", "--output", f"{folder}/x.aof")
+        assert done.returncode == 0
+        assert f"warning: the log is damaged ({path.name}, offset {offset}: " in done.stderr
+        assert ctl("log", "verify", node.dir).returncode == 1
+
+
 def test_a_repaired_log_is_whole_again():
     """A node repairs its damaged log from its peers; what was behind the damage is then in the log
     twice, and exported once."""
