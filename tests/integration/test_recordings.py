@@ -9,7 +9,7 @@ import shlex
 import pytest
 
 from diff_wire import Connection
-from holdfast import SLOW, Cluster
+from holdfast import SLOW, Cluster, eventually
 
 DATA = pathlib.Path(__file__).parents[1] / "data" / "recordings"
 # Commands on keys: the recording is that of the handlers' own tests.
@@ -67,6 +67,7 @@ def test_replies_are_those_redis_gave(plain, protocol):
     """In one connection and in the order of the recording: later commands see what earlier did."""
     leader = plain.leader()
     leader.call("FLUSHALL")
+    eventually(lambda: leader.info("persistence")["rdb_bgsave_in_progress"] == "0", what="BGREWRITEAOF can start")
     wrong = []
     c = connect(leader, protocol)
     for row in probes():
