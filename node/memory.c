@@ -67,3 +67,10 @@ void memory_allocator(char *out)
     /* "5.3.0-0-g54eaed1d...": the hash is of no use. */
     snprintf(out, 64, "jemalloc-%.*s", (int)strcspn(version, "-"), version);
 }
+
+bool memory_purge_aside(void)
+{
+    bool on = true;
+
+    return mallctl != NULL && mallctl("background_thread", NULL, NULL, &on, sizeof on) == 0;
+}

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "node/exec.h"
 #include "node/gate.h"
+#include "node/memory.h"
 #include "node/slowlog.h"
 #include "node/snapshot.h"
 #include "node/system.h"
@@ -386,6 +387,9 @@ int node_start(struct node *n)
 {
     uint64_t seed;
 
+    if (!memory_purge_aside()) {
+        log_verbose("the allocator has no thread of its own to give memory back");
+    }
     node_refresh_clocks(n);
     n->start_us = n->now_us;
     n->start_wall_ms = n->now_wall_ms;

@@ -441,6 +441,11 @@ static void on_tick(EV_P_ ev_timer *w, int revents)
 
     (void)w;
     (void)revents;
+    if (h->now_us - h->last_tick_us > h->config.election_timeout_us / 2) {
+        log_warning("The raft thread was held up for %lld ms: leadership may be lost when that takes "
+                    "longer than the election timeout",
+                    (long long)((h->now_us - h->last_tick_us) / 1000));
+    }
     host_peers_tick(h);
     snap_out_tick(h);
     if (h->now_us - h->last_wanted_us > WANTED_CHECK_US) {
