@@ -53,7 +53,15 @@ static uint32_t meta_crc(const unsigned char *file, size_t n)
     return crc32c(crc, file + META_HEADER_BYTES, n - META_HEADER_BYTES);
 }
 
-int data_dir_save(const struct data_dir *d)
+/* Takes @file. */
+static void remember(struct data_dir *d, unsigned char *file, size_t n)
+{
+    free(d->on_disk);
+    d->on_disk = file;
+    d->n_on_disk = n;
+}
+
+int data_dir_save(struct data_dir *d)
 {
     Meta__Node m = META__NODE__INIT;
     unsigned char *file;
@@ -78,12 +86,19 @@ int data_dir_save(const struct data_dir *d)
     put_u32(file + 12, (uint32_t)(n - META_HEADER_BYTES));
     meta__node__pack(&m, file + META_HEADER_BYTES);
     put_u32(file + 16, meta_crc(file, n));
+    if (d->on_disk != NULL && d->n_on_disk == n && memcmp(d->on_disk, file, n) == 0) {
+        free(file);
+        return RAFT_HOST_OK;
+    }
     rc = file_replace(d->path, DATA_DIR_META, file, n);
     if (rc != 0) {
         log_warning("Cannot write %s/%s: %s", d->path, DATA_DIR_META, strerror(errno));
+        free(file);
+        remember(d, NULL, 0);
+        return RAFT_HOST_ERR_IO;
     }
-    free(file);
-    return rc == 0 ? RAFT_HOST_OK : RAFT_HOST_ERR_IO;
+    remember(d, file, n);
+    return RAFT_HOST_OK;
 }
 
 static bool is_id(const char *s)
@@ -191,6 +206,9 @@ static int meta_load(struct data_dir *d)
 
     if (file_read_all(path, META_FILE_MAX, &p, &n) == 0) {
         rc = meta_parse(d, path, (unsigned char *)p, n);
+        if (rc == RAFT_HOST_OK) {
+            remember(d, mem_dup(p, n), n);
+        }
     } else if (errno == ENOENT) {
         rc = meta_draw(d);
     } else if (errno == EFBIG) {
@@ -275,6 +293,7 @@ void data_dir_close(struct data_dir *d)
     free(d->snapshots);
     free(d->suspects);
     free(d->groups);
+    free(d->on_disk);
     memset(d, 0, sizeof *d);
     d->lock_fd = -1;
 }

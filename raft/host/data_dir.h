@@ -32,13 +32,16 @@ struct data_dir {
     size_t n_suspects;
     uint32_t *groups; /* groups that have a replica here */
     size_t n_groups;
+    unsigned char *on_disk; /* node.meta as it was read or written last; NULL: not known */
+    size_t n_on_disk;
 };
 
 /* Lock @path (created when absent) and read or draw its identity. On an error a log line says
  * why, nothing stays open and the content is as before. enum raft_host_error. */
 MUST_CHECK int data_dir_open(struct data_dir *d, const char *path);
-/* Make the fields durable. RAFT_HOST_ERR_IO. One thread at a time. */
-MUST_CHECK int data_dir_save(const struct data_dir *d);
+/* Make the fields durable. What is on disk already is not written again: a node must be able to
+ * start on a full disk. RAFT_HOST_ERR_IO. One thread at a time. */
+MUST_CHECK int data_dir_save(struct data_dir *d);
 void data_dir_close(struct data_dir *d);
 
 bool data_dir_is_suspect(const struct data_dir *d, uint32_t group);

@@ -311,7 +311,7 @@ def test_a_damaged_log_is_reported_and_repaired_from_the_peers(how):
         node.kill()
         node.logfile.rename(node.logfile.with_suffix(".old"))
         node.start()
-        assert not node.log_has("damaged") and not node.log_has("may be lost")
+        assert not node.log_has("damaged") and not node.log_has("a tail of the log may be lost")
         assert len(cluster.digests()) == 1
         fill(leader, 0, 100, prefix="last")
         assert len(cluster.digests()) == 1
@@ -335,6 +335,23 @@ def test_a_damaged_node_does_not_decide_with_one_other():
         load.check()
         assert len(cluster.digests()) == 1
         assert eventually(lambda: a.group()["tail_suspect"] == "0", 20, "it is repaired")
+
+
+def test_a_log_that_lost_a_whole_group_is_refused_every_time():
+    """Damage to the very first records: nothing says any more where a group's log begins, so there is
+    nothing to go on from. An honest refusal, also at the second start, when the damage is repaired."""
+    with Cluster() as cluster:
+        leader, node = cluster.leader(), cluster.followers()[0]
+        fill(leader, 0, 1000)
+        cluster.wait_caught_up()
+        node.kill()
+        assert len(segments(node)) == 1
+        flip(segments(node)[0], 4096, 1500)
+        for _ in range(2):
+            status, text = node.run_to_end()
+            assert status != 0
+            assert "has nothing of group" in text and "replace the node as a new member" in text
+        fill(leader, 1000, 1000)
 
 
 def test_damage_in_two_of_three_logs_loses_nothing_while_the_third_has_it():
@@ -370,7 +387,7 @@ def test_a_torn_tail_is_a_normal_start():
             f.write(bytes(20))
         cluster.start()
         assert node.log_has("the last write was incomplete and has been cut off")
-        assert not node.log_has("damaged") and not node.log_has("may be lost")
+        assert not node.log_has("damaged") and not node.log_has("a tail of the log may be lost")
         load.check()
         assert len(cluster.digests()) == 1
 
