@@ -66,6 +66,7 @@ struct node {
     struct ev_idle idle;       /* runs while sliced work is left, so that the loop does not sleep */
     struct ev_timer cron;      /* hz times a second */
     struct ev_timer retry;     /* soonest deadline of parked clients and unconfirmed reads */
+    bool expire_more;          /* keys are due that the last slice did not get to */
     struct ev_signal sigterm, sigint, sighup;
 };
 
