@@ -171,7 +171,8 @@ static void on_agreement(struct raft *r, struct peer *p, const struct raft_messa
     case PEER_SNAPSHOT:
         if (p->match >= r->log.base.index) {
             p->state = PEER_REPLICATE; /* the stream arrived, or was not needed */
-            p->next = m->last + 1;
+            /* This may be an old reply, which knows less than a newer one has told. */
+            p->next = MAX_OF(p->match, m->last) + 1;
         }
         break;
     default:

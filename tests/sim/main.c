@@ -374,6 +374,9 @@ static void parse(int argc, char **argv)
 int main(int argc, char **argv)
 {
     parse(argc, argv);
+    if (opt.trace) {
+        setvbuf(stdout, NULL, _IOLBF, 0); /* an assertion must not take the last lines along */
+    }
     signal(SIGABRT, on_abort);
     signal(SIGINT, on_interrupt);
     return opt.regressions != NULL ? run_regressions() : run_range();
