@@ -484,7 +484,9 @@ def test_output_buffer_limits_close_who_does_not_read(leader):
 def test_maxclients():
     with Cluster(nodes=1, plain=True, maxclients=10) as cluster:
         node = cluster.leader()
-        clients = [node.client() for _ in range(10)]
+        clients = [node.client()]
+        eventually(lambda: info(clients[0], "clients")["connected_clients"] == "1", what="those before are gone")
+        clients += [node.client() for _ in range(9)]
         assert all(c.call("PING") == "PONG" for c in clients)
         with node.client() as c:
             assert read_all(c) == b"-ERR max number of clients reached\r\n"
