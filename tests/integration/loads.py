@@ -172,7 +172,8 @@ class PipelinedLoad:
 
 
 class Probe:
-    """One client that runs a command again and again and notes how long each reply took."""
+    """A client of the leader, @node at first, that runs a command again and again and notes how long
+    each reply took."""
 
     def __init__(self, node, *words, pause_s=0.002):
         self.node = node
@@ -195,15 +196,31 @@ class Probe:
             assert self.times
 
     def _run(self):
+        c = self.node.client()
         try:
-            with self.node.client() as c:
-                while not self.stop_event.is_set():
-                    before = time.monotonic()
-                    c.call(*self.words)
-                    self.times.append((before, time.monotonic() - before))
-                    time.sleep(self.pause_s)
+            while not self.stop_event.is_set():
+                before = time.monotonic()
+                while not self._ask(c):
+                    # Leadership has moved, as it may on a busy machine: the client follows.
+                    c.close()
+                    c = self.node.cluster.leader().client()
+                self.times.append((before, time.monotonic() - before))
+                time.sleep(self.pause_s)
         except BaseException as error:
             self.errors.append(repr(error))
+        finally:
+            c.close()
+
+    def _ask(self, c):
+        try:
+            c.call(*self.words)
+            return True
+        except (OSError, ConnectionClosed):
+            return False
+        except ReplyError as error:
+            if error.code not in Session.SAFE:
+                raise
+            return False
 
     def longest_s(self, since=0.0):
         return max(took for when, took in self.times if when >= since)

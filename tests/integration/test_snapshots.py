@@ -84,7 +84,7 @@ def test_a_follower_away_for_a_million_writes_catches_up_by_log():
             cluster.wait_caught_up()
         assert len(cluster.digests()) == 1
         assert not away.log_has("a snapshot at")
-        assert probe.longest_s() < 1.0, f"a client of the leader waited {probe.longest_s():.3f} s"
+        assert probe.longest_s() < 2.0, f"a client of the leader waited {probe.longest_s():.3f} s"
 
 
 def test_a_follower_away_for_a_million_writes_catches_up_by_snapshot():
@@ -102,7 +102,7 @@ def test_a_follower_away_for_a_million_writes_catches_up_by_snapshot():
             load.wait_for(1000)
         load.check()
         assert len(cluster.digests()) == 1
-        assert probe.longest_s() < 1.0, f"a client of the leader waited {probe.longest_s():.3f} s"
+        assert probe.longest_s() < 2.0, f"a client of the leader waited {probe.longest_s():.3f} s"
 
 
 def test_catching_up_by_snapshot_survives_kills_of_both_ends():
