@@ -186,6 +186,10 @@ enum raft_input_type {
     RAFT_IN_CHANGE,        /* .members: wanted configuration (VOTER and LEARNER flags only) */
     RAFT_IN_ENTRIES,       /* .entries: read back from the log for .peer */
     RAFT_IN_UNREACHABLE,   /* .peer: its connection broke; what was in flight is lost */
+    RAFT_IN_STALLED,       /* .stalled_us: the caller did not run for so long (a busy or suspended
+                            * machine). What others sent meanwhile was not looked at, so silence
+                            * for that time says nothing: timeouts are that much longer. Leases and
+                            * the refusal of votes are untouched. Comes before the next TICK. */
 };
 
 struct raft_input {
@@ -220,6 +224,7 @@ struct raft_input {
         } sent;
         uint64_t token;
         uint64_t peer;
+        int64_t stalled_us;
         const struct raft_members *members;
         struct {
             uint64_t peer;

@@ -206,6 +206,8 @@ void raft_become_follower(struct raft *r, uint64_t term, uint64_t leader);
 void raft_campaign(struct raft *r, bool forced);
 void raft_reset_election_timer(struct raft *r);
 void raft_election_tick(struct raft *r);
+void raft_on_stalled(struct raft *r, int64_t stalled_us);
+void raft_leader_stalled(struct raft *r, int64_t stalled_us);
 void raft_on_vote(struct raft *r, const struct raft_message *m);
 void raft_on_vote_reply(struct raft *r, const struct raft_message *m);
 void raft_on_timeout_now(struct raft *r, const struct raft_message *m);

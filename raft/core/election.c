@@ -198,6 +198,21 @@ void raft_election_tick(struct raft *r)
     }
 }
 
+/* Time in which this replica looked at nothing: neither the leader's silence nor a follower's means
+ * anything yet. Only patience grows; what others were promised (leases, refused votes) does not. */
+void raft_on_stalled(struct raft *r, int64_t stalled_us)
+{
+    if (stalled_us <= 0) {
+        return;
+    }
+    if (r->role == RAFT_ROLE_LEADER) {
+        raft_leader_stalled(r, stalled_us);
+    } else if (r->election_at_us != INT64_MAX) {
+        r->election_at_us =
+            MIN_OF(r->election_at_us + stalled_us, r->now_us + 2 * r->config.election_timeout_us);
+    }
+}
+
 /* ---- voting ------------------------------------------------------------------------------ */
 
 /* Thesis 4.2.3: who hears from a leader does not help to depose it, and does not even look at the

@@ -272,6 +272,17 @@ void raft_leader_tick(struct raft *r)
     raft_transfer_tick(r);
 }
 
+/* Replies of that time may be waiting to be read. */
+void raft_leader_stalled(struct raft *r, int64_t stalled_us)
+{
+    for (size_t i = 0; i < r->n_peers; i++) {
+        struct peer *p = &r->peers[i];
+
+        p->heard_us = MIN_OF(p->heard_us + stalled_us, r->now_us);
+    }
+    r->quorum_check_at_us += stalled_us;
+}
+
 void raft_update_lease(struct raft *r)
 {
     int64_t t = r->config.election_timeout_us, start;

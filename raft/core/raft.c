@@ -397,6 +397,9 @@ int raft_step(struct raft *r, const struct raft_input *in)
     case RAFT_IN_UNREACHABLE:
         raft_on_unreachable(r, in->peer);
         return RAFT_OK;
+    case RAFT_IN_STALLED:
+        raft_on_stalled(r, in->stalled_us);
+        return RAFT_OK;
     }
     return RAFT_ERR_CONFIG;
 }

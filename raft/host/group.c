@@ -562,6 +562,15 @@ void host_group_unreachable(struct host_group *g, uint64_t node)
     }
 }
 
+void host_group_stalled(struct host_group *g, int64_t stalled_us)
+{
+    struct raft_input in = {.type = RAFT_IN_STALLED, .stalled_us = stalled_us};
+
+    if (g->core != NULL) {
+        host_group_feed_core(g, &in);
+    }
+}
+
 /* ---- the log behind a peer ----------------------------------------------------------------- */
 
 static void read_back(struct host_group *g, const struct raft_read_back *r)

@@ -180,6 +180,7 @@ struct raft_host {
     struct ev_timer event_retry; /* the owner's queue was full, or some events can wait */
     int64_t now_us;              /* of this turn */
     int64_t last_tick_us, last_wanted_us;
+    int64_t turn_us; /* begin of the last turn */
     bool stopping;
     struct raft_identity me; /* the raft thread's copy of identity */
 
@@ -269,6 +270,7 @@ void host_group_compact(struct host_group *g); /* behind the published snapshot,
 void host_group_trim(struct host_group *g);
 uint64_t host_snapshot_limit(const struct host_group *g); /* a longer log asks for a snapshot */
 void host_group_unreachable(struct host_group *g, uint64_t node);
+void host_group_stalled(struct host_group *g, int64_t stalled_us);
 
 /* ---- feed.c ---- */
 void host_feed_start(struct host_group *g, uint64_t index, uint64_t epoch);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define TICK_US 50000
+#define STALL_MIN_US (2 * TICK_US)
 #define WANTED_CHECK_US 1000000
 #define EVENT_RETRY_US 1000
 #define PATIENT_US 2000
@@ -358,6 +359,14 @@ static void on_turn_begins(EV_P_ ev_check *w, int revents)
     (void)w;
     (void)revents;
     h->now_us = clock_boot_us();
+    /* The tick alone wakes the loop more often: the thread was kept from running. Before timers are
+     * looked at, the groups learn that they were not listening either. */
+    if (h->now_us - h->turn_us > STALL_MIN_US) {
+        for (size_t i = 0; i < h->n_groups; i++) {
+            host_group_stalled(h->groups[i], h->now_us - h->turn_us - TICK_US);
+        }
+    }
+    h->turn_us = h->now_us;
 }
 
 static void turn_end(struct raft_host *h)
@@ -442,9 +451,10 @@ static void on_tick(EV_P_ ev_timer *w, int revents)
     (void)w;
     (void)revents;
     if (h->now_us - h->last_tick_us > h->config.election_timeout_us / 2) {
-        log_warning("The raft thread was held up for %lld ms: leadership may be lost when that takes "
-                    "longer than the election timeout",
-                    (long long)((h->now_us - h->last_tick_us) / 1000));
+        log_warning(
+            "The raft thread was held up for %lld ms: leadership may be lost when that takes "
+            "longer than the election timeout",
+            (long long)((h->now_us - h->last_tick_us) / 1000));
     }
     host_peers_tick(h);
     snap_out_tick(h);
@@ -465,7 +475,7 @@ void *host_main(void *arg)
 {
     struct raft_host *h = arg;
 
-    h->now_us = h->last_tick_us = clock_boot_us();
+    h->now_us = h->last_tick_us = h->turn_us = clock_boot_us();
     ev_set_userdata(h->loop, h);
     ev_check_init(&h->check, on_turn_begins);
     ev_set_priority(&h->check, EV_MAXPRI);

@@ -549,6 +549,11 @@ void node_resume(struct world *w, struct node *n)
     n->inbox = NULL;
     n->n_inbox = n->cap_inbox = 0;
     if (chance(w, 500000)) {
+        struct raft_input stalled = {.type = RAFT_IN_STALLED, .stalled_us = w->now - n->paused_at};
+
+        must_step(w, n, &stalled, "a stall");
+    }
+    if (chance(w, 500000)) {
         must_step(w, n, &in, "a tick");
     }
     for (size_t i = 0; i < count; i++) {
