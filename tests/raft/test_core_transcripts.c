@@ -28,6 +28,7 @@
  *   change ID voters=LIST [learners=LIST]
  *   compact ID INDEX | snapshot FROM TO [index=N] | sent ID to=ID index=N [failed=1]
  *   unreachable ID to=ID
+ *   stalled ID ms=N
  *   persisted ID TERM INDEX        an answer of the disk, out of turn
  *   crash ID | restart ID [suspect=1]
  *   status ID | log-of ID | peers ID
@@ -233,6 +234,10 @@ static void do_step(struct script *s, const struct command *c)
         in.type = RAFT_IN_UNREACHABLE;
         in.peer = to;
         rc = net_step(s->net, id, &in);
+    } else if (strcmp(verb, "stalled") == 0) {
+        in.type = RAFT_IN_STALLED;
+        in.stalled_us = (int64_t)number_arg(c, "ms", 0) * 1000;
+        rc = net_step(s->net, id, &in);
     } else if (strcmp(verb, "applied") == 0) {
         in.type = RAFT_IN_APPLIED;
         in.index = word_number(s, c, 2);
@@ -390,8 +395,9 @@ static const struct {
     {"propose", do_step},    {"read", do_step},        {"transfer", do_step},
     {"change", do_step},     {"compact", do_step},     {"snapshot", do_step},
     {"sent", do_step},       {"unreachable", do_step}, {"persisted", do_step},
-    {"crash", do_life},      {"restart", do_life},     {"status", do_show},
-    {"log-of", do_show},     {"peers", do_show},       {"queue", do_queue},
+    {"stalled", do_step},    {"crash", do_life},       {"restart", do_life},
+    {"status", do_show},     {"log-of", do_show},      {"peers", do_show},
+    {"queue", do_queue},
 };
 
 static void run_command(struct script *s, char *line)
