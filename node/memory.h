@@ -16,9 +16,9 @@ uint64_t memory_of_system(void);
 /* "jemalloc-5.3.0", or "libc". @out: 64 bytes. */
 void memory_allocator(char *out);
 
-/* Have the allocator give pages back to the system in a thread of its own: done by whoever frees, one
- * value of 300 MB holds a thread up for hundreds of milliseconds. Once, after the last fork of the
- * start. False: not available (another allocator). */
+/* Have the allocator give pages back to the system in a thread of its own: done by whoever frees,
+ * one value of 300 MB holds a thread up for hundreds of milliseconds. Once, after the last fork of
+ * the start. False: not available (another allocator). */
 bool memory_purge_aside(void);
 
 #endif
