@@ -183,6 +183,8 @@ int main(int argc, char **argv)
     n->executable = absolute(argv[0]);
     if (start(n) != 0) {
         report(1, true);
+        node_stop(n);
+        free(n);
         return 1;
     }
     node_run(n);
