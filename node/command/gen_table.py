@@ -3,7 +3,7 @@
 """Generate the command table.
 
     gen_table.py --dir node/command --table table.gen.c --handlers handlers.gen.h
-    gen_table.py --dir node/command --all --table table_all.gen.c --stubs stubs.c
+    gen_table.py --dir node/command --all --table table_for_tests.c --empty-handlers handlers_for_tests.c
 
 Reads, in --dir:
   commands.tsv         one row per command and subcommand: arity, flags, key specs, categories ...
@@ -12,8 +12,8 @@ Reads, in --dir:
   implemented.txt      which of the commands exist here
 
 and writes the table (struct command and what hangs on it), the hash that finds a name in it, and
-the prototypes of the handlers. Tests of the table take --all commands, those too whose handlers
-are still to come, and --stubs: empty handlers.
+the prototypes of the handlers. The test of the table itself runs without a node: it takes --all
+commands that the facts describe, and --empty-handlers to link against.
 
 Everything is checked on the way: a name that the facts do not know, a flag without a bit, a
 missing summary or an argument that cannot be parsed stop the build.
@@ -658,7 +658,7 @@ def write_handlers(path, declared):
         f.write("".join("void %s(struct cmd *c);\n" % name for name in declared))
 
 
-def write_stubs(path, top):
+def write_empty_handlers(path, top):
     """Handlers for tests of the table alone; those of COMMAND are real. Weak: tests of some
     handlers link those, and these for the rest of the table."""
     names = [c.handler for t in top for c in [t] + t.subcommands if c.has_handler]
@@ -676,7 +676,7 @@ def main():
     ap.add_argument("--all", action="store_true")
     ap.add_argument("--table")
     ap.add_argument("--handlers")
-    ap.add_argument("--stubs")
+    ap.add_argument("--empty-handlers")
     options = ap.parse_args()
     try:
         top, declared = load(options.dir, options.all)
@@ -684,8 +684,8 @@ def main():
             write_table(options.table, top)
         if options.handlers:
             write_handlers(options.handlers, declared)
-        if options.stubs:
-            write_stubs(options.stubs, top)
+        if options.empty_handlers:
+            write_empty_handlers(options.empty_handlers, top)
     except Bad as e:
         sys.exit("gen_table.py: %s" % e)
 
