@@ -618,7 +618,7 @@ static void cron_one(struct client *c)
 {
     struct node *n = c->node;
 
-    if (n->config.timeout > 0 && (c->flags & (CLIENT_BLOCKED | CLIENT_MONITOR)) == 0 &&
+    if (n->config.timeout > 0 && (c->flags & CLIENT_BLOCKED) == 0 &&
         n->now_us - c->last_active_us > n->config.timeout * 1000000) {
         log_verbose("client %llu: idle, closed", (unsigned long long)c->id);
         client_close(c);

@@ -68,7 +68,6 @@ enum client_flag {
     CLIENT_NO_EVICT = 1u << 13,
     CLIENT_NO_TOUCH = 1u << 14,
     CLIENT_AUTHENTICATED = 1u << 15,
-    CLIENT_MONITOR = 1u << 16,
     CLIENT_READING_STOPPED = 1u << 17, /* back-pressure */
 };
 

@@ -247,7 +247,8 @@ enum exec_result exec_request(struct client *c, const struct arg *argv, int argc
     if (is_paused(c, command)) {
         return hold_back(c);
     }
-    node_refresh_clocks(n);
+    /* The boot clock was read when the turn began, or behind the last command. */
+    n->now_wall_ms = clock_wall_ms();
     cmd.now_ms = n->now_wall_ms;
     if ((c->flags & CLIENT_MULTI) && txn_queues(command)) {
         if (!txn_enqueue(c, &cmd)) {

@@ -285,18 +285,33 @@ void gate_batches_unknown(struct group *g)
 
 /* ---- giving up ----------------------------------------------------------------------------- */
 
-void gate_expire(struct node *n)
+/* Close those of @waiting that have waited since before @limit_us. */
+static void expire_list(const struct link *waiting, int64_t limit_us)
 {
-    int64_t limit = n->now_us - n->config.outcome_wait_timeout * 1000;
-    struct link *all = &n->clients.all;
+    for (const struct link *l = waiting->next; l != waiting; l = l->next) {
+        struct client *c = CONTAINER_OF(l, struct client, gate_link);
 
-    for (struct link *l = all->next; l != all; l = l->next) {
-        struct client *c = CONTAINER_OF(l, struct client, all_link);
-
-        if (c->seg_n > 0 && c->gate_since_us != 0 && c->gate_since_us < limit) {
+        if (c->gate_since_us < limit_us) {
             log_notice("client %llu: closed, the outcome of its command is not known in time",
                        (unsigned long long)c->id);
             client_close(c);
+        }
+    }
+}
+
+void gate_expire(struct node *n)
+{
+    int64_t limit_us = n->now_us - n->config.outcome_wait_timeout * 1000;
+
+    for (size_t i = 0; i < NODE_GROUPS_MAX; i++) {
+        struct group *g = n->groups[i];
+
+        if (g == NULL) {
+            continue;
+        }
+        expire_list(&g->unconfirmed, limit_us);
+        for (size_t b = 0; b < GROUP_BATCHES_MAX; b++) {
+            expire_list(&g->waiting[b], limit_us);
         }
     }
 }

@@ -98,9 +98,6 @@ static void flag_letters(const struct client *c, char *out)
 {
     char *p = out;
 
-    if (c->flags & CLIENT_MONITOR) {
-        *p++ = 'O';
-    }
     if (c->flags & (CLIENT_BLOCKED | CLIENT_PARKED | CLIENT_PAUSED)) {
         *p++ = 'b';
     }

@@ -224,6 +224,24 @@ static bool rewrite_in_place(struct item *it, enum item_encoding enc, const void
     return true;
 }
 
+/* @it stands for @k from now on, instead of @old (NULL: nothing) and its value. */
+static struct item *put_item(struct keyspace *ks, uint32_t db, const struct key *k,
+                             struct item *old, struct item *it)
+{
+    void *value;
+
+    if (old == NULL) {
+        insert(ks, db, k, it);
+        return it;
+    }
+    value = item_is_pointer(old) ? item_pointer(old) : NULL;
+    take_place(ks, db, k, old, it);
+    if (value != NULL) {
+        drop_value(ks, value);
+    }
+    return it;
+}
+
 static struct item *put_embedded(struct keyspace *ks, uint32_t db, const struct key *k,
                                  struct item *old, enum item_encoding enc, const void *p, size_t n)
 {
@@ -233,17 +251,7 @@ static struct item *put_embedded(struct keyspace *ks, uint32_t db, const struct 
         return old;
     }
     it = item_new_embedded(enc, k->p, k->n, p, n);
-    if (old == NULL) {
-        insert(ks, db, k, it);
-    } else {
-        void *value = item_is_pointer(old) ? item_pointer(old) : NULL;
-
-        take_place(ks, db, k, old, it);
-        if (value != NULL) {
-            drop_value(ks, value);
-        }
-    }
-    return it;
+    return put_item(ks, db, k, old, it);
 }
 
 /* A raw string where @old has one already. */
@@ -273,17 +281,7 @@ static struct item *put_raw(struct keyspace *ks, uint32_t db, const struct key *
         return old;
     }
     it = item_new_pointer(ITEM_STRING, k->p, k->n, raw_must_new(p, n, n));
-    if (old == NULL) {
-        insert(ks, db, k, it);
-    } else {
-        void *value = item_is_pointer(old) ? item_pointer(old) : NULL;
-
-        take_place(ks, db, k, old, it);
-        if (value != NULL) {
-            drop_value(ks, value);
-        }
-    }
-    return it;
+    return put_item(ks, db, k, old, it);
 }
 
 struct item *keyspace_put_i64(struct keyspace *ks, uint32_t db, const struct key *k,

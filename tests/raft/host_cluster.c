@@ -831,3 +831,22 @@ void tcluster_check(struct tcluster *c)
         check_group(c, g);
     }
 }
+
+bool tcluster_has_leaders(struct tcluster *c)
+{
+    for (uint32_t g = 0; g < c->n_groups; g++) {
+        if (tcluster_leader(c, g) < 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+struct tcluster *tcluster_running(size_t nodes, size_t groups)
+{
+    struct tcluster *c = tcluster_new(nodes, groups);
+
+    tcluster_start_all(c);
+    assert_true(WAIT_FOR(WAIT_MS, tcluster_has_leaders(c)));
+    return c;
+}

@@ -80,6 +80,10 @@ void tsleep_ms(int ms);
 
 /* The running node that serves @group as leader; -1: none now. */
 int tcluster_leader(struct tcluster *c, uint32_t group);
+/* Every group has a leader. */
+bool tcluster_has_leaders(struct tcluster *c);
+/* A new cluster with all nodes started and all groups led. */
+struct tcluster *tcluster_running(size_t nodes, size_t groups);
 uint64_t tcluster_acked(struct tcluster *c); /* all nodes, all groups, all their lives */
 
 /* Stop the load, wait until all running nodes agree, check that nothing acknowledged is missing

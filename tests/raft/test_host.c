@@ -9,25 +9,6 @@
 
 #include <inttypes.h>
 
-static bool has_leaders(struct tcluster *c)
-{
-    for (uint32_t g = 0; g < c->n_groups; g++) {
-        if (tcluster_leader(c, g) < 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static struct tcluster *running(size_t nodes, size_t groups)
-{
-    struct tcluster *c = tcluster_new(nodes, groups);
-
-    tcluster_start_all(c);
-    assert_true(WAIT_FOR(WAIT_MS, has_leaders(c)));
-    return c;
-}
-
 /* Entries proposed on the leaders of several groups are applied on all nodes, in every mode. */
 static void three_hosts_commit_entries(void **state)
 {
@@ -47,7 +28,7 @@ static void three_hosts_commit_entries(void **state)
         print_message("case: %s\n", cases[i].name);
         c->durability = cases[i].durability;
         tcluster_start_all(c);
-        assert_true(WAIT_FOR(WAIT_MS, has_leaders(c)));
+        assert_true(WAIT_FOR(WAIT_MS, tcluster_has_leaders(c)));
         tcluster_load(c, 8, 100);
         assert_true(WAIT_FOR(WAIT_MS, tcluster_acked(c) > 2000));
         tcluster_check(c);
@@ -58,7 +39,7 @@ static void three_hosts_commit_entries(void **state)
 /* A cluster of one needs nobody. */
 static void one_host_is_a_cluster(void **state)
 {
-    struct tcluster *c = running(1, 1);
+    struct tcluster *c = tcluster_running(1, 1);
 
     (void)state;
     tcluster_load(c, 4, 1000);
@@ -77,7 +58,7 @@ static void peers_may_have_names(void **state)
         memcpy(c->peers[i].addr.host, "localhost", sizeof "localhost");
     }
     tcluster_start_all(c);
-    assert_true(WAIT_FOR(WAIT_MS, has_leaders(c)));
+    assert_true(WAIT_FOR(WAIT_MS, tcluster_has_leaders(c)));
     tcluster_load(c, 4, 100);
     assert_true(WAIT_FOR(WAIT_MS, tcluster_acked(c) > 100));
     for (size_t i = 0; i < 3; i++) {
@@ -91,7 +72,7 @@ static void peers_may_have_names(void **state)
  * leader's lease ends before the new one's begins. */
 static void leadership_moves_on_request(void **state)
 {
-    struct tcluster *c = running(3, 1);
+    struct tcluster *c = tcluster_running(3, 1);
     int leader = tcluster_leader(c, 0);
 
     (void)state;
@@ -123,7 +104,7 @@ static void leadership_moves_on_request(void **state)
 /* To somebody who is no member, leadership does not move, and the owner hears of it. */
 static void a_transfer_to_nobody_fails(void **state)
 {
-    struct tcluster *c = running(3, 1);
+    struct tcluster *c = tcluster_running(3, 1);
     size_t leader = (size_t)tcluster_leader(c, 0);
 
     (void)state;
@@ -136,7 +117,7 @@ static void a_transfer_to_nobody_fails(void **state)
 /* Read confirmations come to the leader, and never to a follower. */
 static void reads_are_confirmed_on_the_leader_only(void **state)
 {
-    struct tcluster *c = running(3, 1);
+    struct tcluster *c = tcluster_running(3, 1);
     size_t leader = (size_t)tcluster_leader(c, 0), follower = (leader + 1) % 3;
 
     (void)state;
@@ -169,7 +150,7 @@ static void big_entries_do_not_disturb_heartbeats(void **state)
     (void)state;
     c->election_timeout_us = 1000000; /* the machine may be busy with other tests */
     tcluster_start_all(c);
-    assert_true(WAIT_FOR(WAIT_MS, has_leaders(c)));
+    assert_true(WAIT_FOR(WAIT_MS, tcluster_has_leaders(c)));
     tsleep_ms(300);
     for (size_t i = 0; i < 3; i++) {
         roles[i] = tnode_view(c, i, 0).roles + tnode_view(c, i, 1).roles;
@@ -208,7 +189,7 @@ static void a_slow_owner_is_given_a_window(void **state)
     (void)state;
     c->election_timeout_us = 2000000; /* the slow one must not become the leader */
     tcluster_start_all(c);
-    assert_true(WAIT_FOR(WAIT_MS, has_leaders(c)));
+    assert_true(WAIT_FOR(WAIT_MS, tcluster_has_leaders(c)));
     slow = ((size_t)tcluster_leader(c, 0) + 1) % 3;
     tnode_hold_applying(c, slow, true);
     tcluster_load(c, 32, 20000);
@@ -226,7 +207,7 @@ static void a_slow_owner_is_given_a_window(void **state)
 static void user_data_arrives(void **state)
 {
     static const size_t sizes[] = {1, 100, 256 * 1024, 256 * 1024 + 1, 5 << 20};
-    struct tcluster *c = running(3, 1);
+    struct tcluster *c = tcluster_running(3, 1);
     uint64_t bytes = 0;
 
     (void)state;
@@ -255,7 +236,7 @@ static void membership_changes_under_load(void **state)
     (void)state;
     c->n_members = 3;
     tcluster_start_all(c);
-    assert_true(WAIT_FOR(WAIT_MS, has_leaders(c)));
+    assert_true(WAIT_FOR(WAIT_MS, tcluster_has_leaders(c)));
     tcluster_load(c, 4, 200);
     for (size_t i = 0; i < 4; i++) {
         m.m[i].id = i + 1;
@@ -286,7 +267,7 @@ static void membership_changes_under_load(void **state)
         assert_int_equal(s.raft.members.n, 4);
         assert_int_equal(s.raft.members.m[3].flags, RAFT_MEMBER_VOTER);
     }
-    assert_true(WAIT_FOR(WAIT_MS, has_leaders(c)));
+    assert_true(WAIT_FOR(WAIT_MS, tcluster_has_leaders(c)));
     tcluster_check(c);
     tcluster_free(c);
 }
@@ -294,7 +275,7 @@ static void membership_changes_under_load(void **state)
 /* Connections, log and roles show in the status. */
 static void status_tells_what_is(void **state)
 {
-    struct tcluster *c = running(3, 2);
+    struct tcluster *c = tcluster_running(3, 2);
     struct raft_host_status s;
     struct raft_group_status g;
 

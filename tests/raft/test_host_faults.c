@@ -21,25 +21,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool has_leaders(struct tcluster *c)
-{
-    for (uint32_t g = 0; g < c->n_groups; g++) {
-        if (tcluster_leader(c, g) < 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static struct tcluster *running(size_t nodes, size_t groups)
-{
-    struct tcluster *c = tcluster_new(nodes, groups);
-
-    tcluster_start_all(c);
-    assert_true(WAIT_FOR(WAIT_MS, has_leaders(c)));
-    return c;
-}
-
 /* At least @more entries beyond those acknowledged now. */
 static bool progress(struct tcluster *c, uint64_t more)
 {
@@ -59,7 +40,7 @@ static void restarts_under_load_lose_nothing(void **state)
 
         c->durability = modes[k];
         tcluster_start_all(c);
-        assert_true(WAIT_FOR(WAIT_MS, has_leaders(c)));
+        assert_true(WAIT_FOR(WAIT_MS, tcluster_has_leaders(c)));
         for (size_t round = 0; round < 6; round++) {
             size_t victim = round % 3;
 
@@ -82,7 +63,7 @@ static void restarts_under_load_lose_nothing(void **state)
 /* All at once: what was acknowledged comes back. */
 static void a_restart_of_all_loses_nothing(void **state)
 {
-    struct tcluster *c = running(3, 2);
+    struct tcluster *c = tcluster_running(3, 2);
 
     (void)state;
     for (int round = 0; round < 3; round++) {
@@ -92,7 +73,7 @@ static void a_restart_of_all_loses_nothing(void **state)
             tnode_stop(c, i);
         }
         tcluster_start_all(c);
-        assert_true(WAIT_FOR(WAIT_MS, has_leaders(c)));
+        assert_true(WAIT_FOR(WAIT_MS, tcluster_has_leaders(c)));
     }
     tcluster_check(c);
     tcluster_free(c);
@@ -101,7 +82,7 @@ static void a_restart_of_all_loses_nothing(void **state)
 /* Two of three gone: nothing is acknowledged, the leader steps down, its lease ends. */
 static void a_minority_acknowledges_nothing(void **state)
 {
-    struct tcluster *c = running(3, 1);
+    struct tcluster *c = tcluster_running(3, 1);
     size_t leader = (size_t)tcluster_leader(c, 0);
     uint64_t term = tnode_view(c, leader, 0).term, acked;
 
@@ -115,7 +96,7 @@ static void a_minority_acknowledges_nothing(void **state)
     tsleep_ms(200);
     assert_int_equal(tcluster_acked(c), acked);
     tnode_start(c, (leader + 1) % 3);
-    assert_true(WAIT_FOR(WAIT_MS, has_leaders(c)));
+    assert_true(WAIT_FOR(WAIT_MS, tcluster_has_leaders(c)));
     tnode_start(c, (leader + 2) % 3);
     tcluster_check(c);
     tcluster_free(c);
@@ -152,7 +133,7 @@ static void a_follower_left_behind_gets_a_snapshot(void **state)
     c->snapshot_rate_bytes = 8 << 20;
     c->segment_bytes = 1 << 20;
     tcluster_start_all(c);
-    assert_true(WAIT_FOR(WAIT_MS, has_leaders(c)));
+    assert_true(WAIT_FOR(WAIT_MS, tcluster_has_leaders(c)));
     tcluster_load(c, 8, 300);
     assert_true(progress(c, 50));
     tnode_stop(c, away);
@@ -176,7 +157,7 @@ static void a_follower_left_behind_gets_a_snapshot(void **state)
     /* And it starts again from what it received. */
     tnode_stop(c, away);
     tnode_start(c, away);
-    assert_true(WAIT_FOR(WAIT_MS, has_leaders(c)));
+    assert_true(WAIT_FOR(WAIT_MS, tcluster_has_leaders(c)));
     tcluster_check(c);
     tcluster_free(c);
 }
@@ -191,7 +172,7 @@ static void a_long_log_asks_for_a_snapshot(void **state)
     c->snapshot_log_bytes = 4 << 20;
     c->segment_bytes = 1 << 20;
     tcluster_start_all(c);
-    assert_true(WAIT_FOR(WAIT_MS, has_leaders(c)));
+    assert_true(WAIT_FOR(WAIT_MS, tcluster_has_leaders(c)));
     tcluster_load(c, 8, 20000);
     for (size_t i = 0; i < 3; i++) {
         assert_true(WAIT_FOR(WAIT_MS, tnode_view(c, i, 0).published >= 1));
@@ -207,7 +188,7 @@ static void a_long_log_asks_for_a_snapshot(void **state)
  * catches up. The same for the leader. */
 static void a_full_disk_stops_only_its_node(void **state)
 {
-    struct tcluster *c = running(3, 1);
+    struct tcluster *c = tcluster_running(3, 1);
 
     (void)state;
     for (int who = 0; who < 2; who++) {
@@ -223,7 +204,7 @@ static void a_full_disk_stops_only_its_node(void **state)
         assert_int_equal(tnode_counts(c, full).unfull, 0);
         tnode_set_disk_full(c, full, false);
         assert_true(WAIT_FOR(WAIT_MS, tnode_counts(c, full).unfull == 1));
-        assert_true(WAIT_FOR(WAIT_MS, has_leaders(c)));
+        assert_true(WAIT_FOR(WAIT_MS, tcluster_has_leaders(c)));
         assert_true(progress(c, 50));
     }
     tcluster_check(c);
@@ -233,7 +214,7 @@ static void a_full_disk_stops_only_its_node(void **state)
 /* All disks full: nothing is acknowledged. With room again all goes on where it stood. */
 static void full_disks_everywhere_lose_nothing(void **state)
 {
-    struct tcluster *c = running(3, 2);
+    struct tcluster *c = tcluster_running(3, 2);
     uint64_t acked;
 
     (void)state;
@@ -253,7 +234,7 @@ static void full_disks_everywhere_lose_nothing(void **state)
     for (size_t i = 0; i < 3; i++) {
         tnode_set_disk_full(c, i, false);
     }
-    assert_true(WAIT_FOR(WAIT_MS, has_leaders(c)));
+    assert_true(WAIT_FOR(WAIT_MS, tcluster_has_leaders(c)));
     tcluster_load(c, 4, 1000);
     assert_true(progress(c, 50));
     tcluster_check(c);
@@ -274,7 +255,7 @@ static void a_reboot_makes_unsynced_replicas_suspect(void **state)
     (void)state;
     c->durability = RAFT_DURABLE_EVERYSEC;
     tcluster_start_all(c);
-    assert_true(WAIT_FOR(WAIT_MS, has_leaders(c)));
+    assert_true(WAIT_FOR(WAIT_MS, tcluster_has_leaders(c)));
     tcluster_load(c, 4, 100);
     assert_true(progress(c, 100));
     for (size_t i = 0; i < 3; i++) {
@@ -303,7 +284,7 @@ static void a_reboot_makes_unsynced_replicas_suspect(void **state)
         tnode_stop(c, 0);
     }
     tcluster_start_all(c);
-    assert_true(WAIT_FOR(WAIT_MS, has_leaders(c)));
+    assert_true(WAIT_FOR(WAIT_MS, tcluster_has_leaders(c)));
     assert_true(WAIT_FOR(WAIT_MS, raft_host_group_status(tnode_host(c, 0), 0, &s) == RAFT_HOST_OK &&
                                       !s.raft.tail_suspect));
     tcluster_check(c);
@@ -349,7 +330,7 @@ static void patch(const char *path, off_t at, unsigned char xor)
 /* What is not ours, newer, damaged or incomplete is refused, and stays as it was. */
 static void a_wrong_data_directory_is_refused(void **state)
 {
-    struct tcluster *c = running(1, 1);
+    struct tcluster *c = tcluster_running(1, 1);
     char meta[PATH_MAX], away[PATH_MAX], wal[PATH_MAX], snapshots[PATH_MAX];
     const char *dir = tnode_dir(c, 0);
 
@@ -393,7 +374,7 @@ static void a_wrong_data_directory_is_refused(void **state)
 
     print_message("case: all is back\n");
     tnode_start(c, 0);
-    assert_true(WAIT_FOR(WAIT_MS, has_leaders(c)));
+    assert_true(WAIT_FOR(WAIT_MS, tcluster_has_leaders(c)));
     tcluster_check(c);
     tcluster_free(c);
 }
@@ -401,7 +382,7 @@ static void a_wrong_data_directory_is_refused(void **state)
 /* The log of another node of the same cluster does not become ours. */
 static void a_foreign_log_is_refused(void **state)
 {
-    struct tcluster *c = running(2, 1);
+    struct tcluster *c = tcluster_running(2, 1);
     char ours[PATH_MAX], theirs[PATH_MAX], away[PATH_MAX];
 
     (void)state;
@@ -511,7 +492,7 @@ static void nonsense_on_the_peer_port_closes_the_connection(void **state)
             tnode_start(c, i);
         }
     }
-    assert_true(WAIT_FOR(WAIT_MS, has_leaders(c)));
+    assert_true(WAIT_FOR(WAIT_MS, tcluster_has_leaders(c)));
 
     for (int i = 0; i < 12; i++) {
         static const char *const names[] = {"random bytes",
