@@ -164,6 +164,15 @@ struct item *access_set_i64(struct cmd *c, const struct key *k, struct item *it,
     return it;
 }
 
+struct item *access_set_value(struct cmd *c, const struct key *k, struct item *it, void *value,
+                              int64_t expire_at)
+{
+    access_changed(c, c->db, k);
+    it = keyspace_put_value(c->ks, c->db, k, it, value, expire_at);
+    note_new(c, it);
+    return it;
+}
+
 char *access_edit_string(struct cmd *c, const struct key *k, struct item **it, size_t len)
 {
     char *p = keyspace_string_edit(c->ks, c->db, it, len);

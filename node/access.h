@@ -39,6 +39,9 @@ struct item *access_set_string(struct cmd *c, const struct key *k, struct item *
                                size_t n, int64_t expire_at);
 struct item *access_set_i64(struct cmd *c, const struct key *k, struct item *it, int64_t v,
                             int64_t expire_at);
+/* @value: of another type than string, taken over (node/keyspace/value.h). */
+struct item *access_set_value(struct cmd *c, const struct key *k, struct item *it, void *value,
+                              int64_t expire_at);
 /* See keyspace_string_edit(). */
 char *access_edit_string(struct cmd *c, const struct key *k, struct item **it, size_t len);
 void access_delete(struct cmd *c, const struct key *k, struct item *it);
@@ -49,7 +52,7 @@ struct item *access_move(struct cmd *c, const struct key *k, struct item *it, ui
 struct item *access_copy(struct cmd *c, struct item *it, uint32_t to_db, const struct key *to);
 void access_flush_db(struct cmd *c, uint32_t db); /* contents go to the bg thread */
 void access_swap_dbs(struct cmd *c, uint32_t a, uint32_t b);
-/* A key changed in place by other means: mark it. */
+/* A key changed in place by other means (its value was edited): mark it. */
 void access_changed(struct cmd *c, uint32_t db, const struct key *k);
 
 /* True when @it is past its time at c->now_ms (and would be hidden). */

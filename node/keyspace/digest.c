@@ -60,30 +60,96 @@ static void digest_end(struct digest *d, unsigned char out[DIGEST_BYTES])
     }
 }
 
-static void digest_value(struct digest *d, const struct keyspace *ks, const struct item *it,
+/* ---- values of other types ------------------------------------------------------------------- */
+
+struct value_digest {
+    struct digest *sequence; /* what comes in order */
+    struct digest *element;  /* the element between begin and end */
+    bool in_element;
+    unsigned char all[DIGEST_BYTES]; /* exclusive or of the elements */
+};
+
+static struct digest *current(struct value_digest *d)
+{
+    return d->in_element ? d->element : d->sequence;
+}
+
+void value_digest_number(struct value_digest *d, uint64_t v) { digest_add_number(current(d), v); }
+
+void value_digest_add(struct value_digest *d, const void *p, size_t n)
+{
+    digest_add_number(current(d), n);
+    digest_add(current(d), p, n);
+}
+
+void value_digest_element_begin(struct value_digest *d)
+{
+    assert(!d->in_element);
+    d->in_element = true;
+    digest_begin(d->element);
+}
+
+void value_digest_element_end(struct value_digest *d)
+{
+    unsigned char one[DIGEST_BYTES];
+
+    assert(d->in_element);
+    digest_end(d->element, one);
+    for (unsigned i = 0; i < DIGEST_BYTES; i++) {
+        d->all[i] ^= one[i];
+    }
+    d->in_element = false;
+}
+
+struct digests {
+    struct digest main, element;
+};
+
+static void digests_init(struct digests *d)
+{
+    digest_init(&d->main);
+    digest_init(&d->element);
+}
+
+static void digests_release(struct digests *d)
+{
+    digest_release(&d->main);
+    digest_release(&d->element);
+}
+
+static void digest_value(struct digests *d, const struct keyspace *ks, const struct item *it,
                          unsigned char out[DIGEST_BYTES])
 {
-    char scratch[24];
-    struct arg value = item_string(it, scratch); /* the same text in every encoding */
+    digest_begin(&d->main);
+    digest_add_number(&d->main, item_type(it));
+    digest_add_number(&d->main, (uint64_t)keyspace_expire_at(ks, it));
+    if (item_type(it) == ITEM_STRING) {
+        char scratch[24];
+        struct arg value = item_string(it, scratch); /* the same text in every encoding */
 
-    digest_begin(d);
-    digest_add_number(d, item_type(it));
-    digest_add_number(d, (uint64_t)keyspace_expire_at(ks, it));
-    digest_add(d, value.p, value.n);
-    digest_end(d, out);
+        digest_add(&d->main, value.p, value.n);
+    } else {
+        struct value_digest vd = {.sequence = &d->main, .element = &d->element};
+
+        value_types[item_type(it)]->digest(item_pointer(it), &vd);
+        digest_add(&d->main, vd.all, sizeof vd.all);
+    }
+    digest_end(&d->main, out);
 }
+
+/* ---- items and keyspaces --------------------------------------------------------------------- */
 
 void keyspace_digest_value(const struct keyspace *ks, const struct item *it, unsigned char out[20])
 {
-    struct digest d;
+    struct digests d;
 
-    digest_init(&d);
+    digests_init(&d);
     digest_value(&d, ks, it, out);
-    digest_release(&d);
+    digests_release(&d);
 }
 
 struct digest_walk {
-    struct digest d;
+    struct digests d;
     const struct keyspace *ks;
     uint32_t db;
     unsigned char *out;
@@ -96,11 +162,11 @@ static bool digest_item(void *arg, struct item *it)
     unsigned char one[DIGEST_BYTES];
 
     digest_value(&w->d, w->ks, it, one);
-    digest_begin(&w->d);
-    digest_add_number(&w->d, w->db);
-    digest_add(&w->d, one, sizeof one);
-    digest_add(&w->d, key.p, key.n);
-    digest_end(&w->d, one);
+    digest_begin(&w->d.main);
+    digest_add_number(&w->d.main, w->db);
+    digest_add(&w->d.main, one, sizeof one);
+    digest_add(&w->d.main, key.p, key.n);
+    digest_end(&w->d.main, one);
     for (unsigned i = 0; i < DIGEST_BYTES; i++) {
         w->out[i] ^= one[i];
     }
@@ -112,9 +178,9 @@ void keyspace_digest(const struct keyspace *ks, unsigned char out[20])
     struct digest_walk w = {.ks = ks, .out = out};
 
     memset(out, 0, DIGEST_BYTES);
-    digest_init(&w.d);
+    digests_init(&w.d);
     for (w.db = 0; w.db < keyspace_databases(ks); w.db++) {
         keyspace_each(ks, w.db, digest_item, &w);
     }
-    digest_release(&w.d);
+    digests_release(&w.d);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * node/keyspace/expire.h - when items expire: a 4-ary heap for each database. Private.
+ * node/keyspace/expire.h - when items expire: a 4-ary heap for each database.
+ * For node/keyspace and node/types only.
  *
  * An entry holds the time beside the item, so that sifting compares without touching items; an
  * item knows its entry by heap_pos, so that a time is changed in O(log n). Times that come in

@@ -96,6 +96,26 @@ struct item *item_new_pointer(enum item_type type, const char *key, size_t key_l
     return it;
 }
 
+void item_free(struct item *it)
+{
+    if (item_is_pointer(it)) {
+        keyspace_free_value(item_pointer(it));
+    }
+    free(it);
+}
+
+void *item_value(const struct item *it)
+{
+    assert(item_type(it) != ITEM_STRING);
+    return item_pointer(it);
+}
+
+void item_set_value(struct item *it, void *value)
+{
+    assert(item_type(it) == ((struct value_head *)value)->type);
+    item_set_pointer(it, value);
+}
+
 struct raw *raw_new(const void *p, size_t len, size_t cap)
 {
     struct raw *r;
@@ -110,8 +130,7 @@ struct raw *raw_new(const void *p, size_t len, size_t cap)
     if (r == NULL) {
         return NULL;
     }
-    r->head.type = ITEM_STRING;
-    r->head.len = len;
+    r->head = (struct value_head){.type = ITEM_STRING, .len = len};
     r->cap = bytes - sizeof *r;
     if (p == NULL) {
         memset(r->bytes, 0, len);
@@ -193,7 +212,9 @@ struct arg item_key(const struct item *it)
 
 const char *item_encoding_name(const struct item *it)
 {
-    assert(item_type(it) == ITEM_STRING);
+    if (item_type(it) != ITEM_STRING) {
+        return value_types[item_type(it)]->encoding_name(item_pointer(it));
+    }
     if (item_encoding(it) == ITEM_INTEGER) {
         return "int";
     }

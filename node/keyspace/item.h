@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * node/keyspace/item.h - the bytes of an item. Private to node/keyspace.
+ * node/keyspace/item.h - the bytes of an item. For node/keyspace and node/types only.
  *
  * One allocation, its size a function of what it holds (so that no capacity need be stored):
  *
@@ -15,7 +15,7 @@
 #ifndef NODE_KEYSPACE_ITEM_H
 #define NODE_KEYSPACE_ITEM_H
 
-#include "node/keyspace/keyspace.h"
+#include "node/keyspace/value.h"
 
 #include <string.h>
 
@@ -43,12 +43,6 @@ struct item {
     unsigned char rest[];
 };
 _Static_assert(sizeof(struct item) == 8, "the header of an item is one word");
-
-/* What every separately allocated value begins with. */
-struct value_head {
-    uint64_t type : 8; /* enum item_type */
-    uint64_t len : 56; /* of a string: its bytes */
-};
 
 /* A string in an allocation of its own. */
 struct raw {
@@ -132,6 +126,8 @@ size_t item_good_size(size_t n);
 struct item *item_new_embedded(enum item_encoding enc, const char *key, size_t key_len,
                                const void *value, size_t value_len);
 struct item *item_new_pointer(enum item_type type, const char *key, size_t key_len, void *value);
+/* Free an item that is in no table, with its value. */
+void item_free(struct item *it);
 
 /* A raw string of @len bytes (copied from @p, or zero when @p is NULL) with room for @cap; NULL
  * when memory is out. */

@@ -71,17 +71,17 @@ void keyspace_free_value(void *value)
 {
     struct value_head *head = value;
 
-    assert(head->type == ITEM_STRING);
-    free(head);
+    if (head->type == ITEM_STRING) {
+        free(head);
+    } else {
+        value_types[head->type]->free(head);
+    }
 }
 
 static void free_item_at_once(void *arg, struct item *it)
 {
     (void)arg;
-    if (item_is_pointer(it)) {
-        keyspace_free_value(item_pointer(it));
-    }
-    free(it);
+    item_free(it);
 }
 
 void keyspace_free(struct keyspace *ks)
@@ -156,17 +156,26 @@ int64_t keyspace_expire_at(const struct keyspace *ks, const struct item *it)
 
 /* ---- changes: pieces ------------------------------------------------------------------------- */
 
-static size_t value_bytes(const void *value)
+static size_t value_bytes(const void *value, size_t samples)
 {
     const struct value_head *head = value;
 
-    assert(head->type == ITEM_STRING);
-    return raw_bytes(value);
+    return head->type == ITEM_STRING ? raw_bytes(value)
+                                     : value_types[head->type]->bytes(value, samples);
+}
+
+/* Freeing it here would hold up the loop. */
+static bool is_big(const void *value)
+{
+    const struct value_head *head = value;
+
+    return head->type == ITEM_STRING ? raw_bytes(value) >= LAZY_BYTES
+                                     : value_types[head->type]->effort(value) >= VALUE_LAZY_EFFORT;
 }
 
 static void drop_value(struct keyspace *ks, void *value)
 {
-    if (ks->lazy != NULL && value_bytes(value) >= LAZY_BYTES) {
+    if (ks->lazy != NULL && is_big(value)) {
         ks->lazy(ks->lazy_arg, value);
     } else {
         keyspace_free_value(value);
@@ -332,6 +341,16 @@ static size_t edit_cap(size_t len)
     return len > SIZE_MAX / 4 ? len : len + slack;
 }
 
+struct item *keyspace_put_value(struct keyspace *ks, uint32_t db, const struct key *k,
+                                struct item *it, void *value, int64_t expire_at)
+{
+    const struct value_head *head = value;
+
+    it = put_item(ks, db, k, it, item_new_pointer((enum item_type)head->type, k->p, k->n, value));
+    apply_expire(ks, db, it, expire_at);
+    return it;
+}
+
 static char *edit_raw(struct item *it, size_t len)
 {
     struct raw *r = item_raw(it);
@@ -424,6 +443,14 @@ void keyspace_set_expire(struct keyspace *ks, uint32_t db, struct item *it, int6
     }
 }
 
+static void *copy_value(const struct item *it)
+{
+    struct raw *r = item_raw(it);
+
+    return item_type(it) == ITEM_STRING ? raw_must_new(r->bytes, r->head.len, r->head.len)
+                                        : value_types[item_type(it)]->copy(r);
+}
+
 /* The same value (copied unless @take) under another key; not yet in a table. */
 static struct item *with_key(struct item *it, const struct key *to, bool take)
 {
@@ -431,12 +458,8 @@ static struct item *with_key(struct item *it, const struct key *to, bool take)
     size_t n;
 
     if (item_is_pointer(it)) {
-        struct raw *r = item_raw(it);
-
-        assert(item_type(it) == ITEM_STRING || take);
-        fresh = item_new_pointer(item_type(it), to->p, to->n,
-                                 take ? item_pointer(it)
-                                      : raw_must_new(r->bytes, r->head.len, r->head.len));
+        fresh =
+            item_new_pointer(item_type(it), to->p, to->n, take ? item_pointer(it) : copy_value(it));
     } else {
         const unsigned char *value = item_value_at(it, &n);
 
@@ -479,12 +502,11 @@ size_t keyspace_item_bytes(const struct keyspace *ks, const struct item *it, siz
     size_t bytes = item_good_size(item_bytes(it)) + sizeof(uint64_t); /* its word in the table */
 
     (void)ks;
-    (void)samples; /* strings have no elements */
     if (it->heap_pos != 0) {
         bytes += sizeof(struct expire_entry);
     }
     if (item_is_pointer(it)) {
-        bytes += value_bytes(item_pointer(it));
+        bytes += value_bytes(item_pointer(it), samples);
     }
     return bytes;
 }

@@ -6,7 +6,8 @@
  * exec thread (and by the forked child that writes a snapshot, which only reads).
  *
  * One item is one allocation: header, key, and a small string value behind it; so a pointer to
- * an item lasts until the next change of that key. In cluster mode a keyspace has one hash table
+ * an item lasts until the next change of that key. Values of other types hang from their item:
+ * node/keyspace/value.h. In cluster mode a keyspace has one hash table
  * per slot (by_slot), so that counting, listing, deleting and moving a slot cost only its own
  * keys, and no table is ever large; else one table per database. Tables grow and shrink in
  * steps. Expiry times stand in a heap, so that what is due is found without sampling. */
@@ -71,7 +72,8 @@ int64_t keyspace_expire_at(const struct keyspace *ks, const struct item *it);
 /* Name as OBJECT ENCODING gives it: "int", "embstr", "raw", ... */
 const char *item_encoding_name(const struct item *it);
 
-/* The bytes of a string value. @scratch: 24 bytes, used when it is kept as an integer. */
+/* Of strings only, as are those that follow: the bytes of the value. @scratch: 24 bytes, used when
+ * it is kept as an integer. */
 struct arg item_string(const struct item *it, char *scratch);
 size_t item_string_len(const struct item *it);
 /* True and the value when the string is kept as an integer or reads as one (strictly). */
@@ -89,6 +91,10 @@ struct item *keyspace_put_string(struct keyspace *ks, uint32_t db, const struct 
                                  struct item *it, const char *p, size_t n, int64_t expire_at);
 struct item *keyspace_put_i64(struct keyspace *ks, uint32_t db, const struct key *k,
                               struct item *it, int64_t v, int64_t expire_at);
+/* Set @k to a value of another type than string (node/keyspace/value.h), which the keyspace takes
+ * over; @it and @expire_at as above. Returns the item. */
+struct item *keyspace_put_value(struct keyspace *ks, uint32_t db, const struct key *k,
+                                struct item *it, void *value, int64_t expire_at);
 /* Make the string at *@it writable with @len bytes (new ones zero; may shrink or grow, amortised),
  * updating *@it; returns its bytes. NULL when memory is out: then nothing has changed. */
 char *keyspace_string_edit(struct keyspace *ks, uint32_t db, struct item **it, size_t len);

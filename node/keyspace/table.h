@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * node/keyspace/table.h - an array of hash tables of items: one, or one per slot. Private.
+ * node/keyspace/table.h - an array of hash tables of items: one, or one per slot.
+ * For node/keyspace and node/types only.
  *
  * The tables keep items in the order of their hashes: bucket b of n covers the hash positions
  * [b * 2^38 / n, (b + 1) * 2^38 / n), a position being the hash's top 38 bits. From this follow

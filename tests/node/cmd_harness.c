@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "node/access.h"
 #include "node/effects.h"
 #include "node/node_limits.h"
@@ -255,6 +256,16 @@ struct item *access_set_i64(struct cmd *c, const struct key *k, struct item *it,
     return it;
 }
 
+struct item *access_set_value(struct cmd *c, const struct key *k, struct item *it, void *value,
+                              int64_t expire_at)
+{
+    assert(it == keyspace_find(c->ks, c->db, k));
+    changed(c);
+    it = keyspace_put_value(c->ks, c->db, k, it, value, expire_at);
+    item_set_access(it, cmd_access_clock_new(c));
+    return it;
+}
+
 char *access_edit_string(struct cmd *c, const struct key *k, struct item **it, size_t len)
 {
     assert(*it == keyspace_find(c->ks, c->db, k));
@@ -431,8 +442,11 @@ void harness_run_args(struct harness *h, const struct arg *argv, int argc)
     struct cmd c = {.ks = h->leader, .db = h->db, .now_ms = h->now_ms};
 
     assert(argc > 0);
-    if (argc == 2 && arg_is(&argv[0], "SELECT") && isdigit((unsigned char)argv[1].p[0])) {
-        h->db = (uint32_t)atoi(argv[1].p) % DATABASES;
+    int64_t db;
+
+    if (argc == 2 && arg_is(&argv[0], "SELECT") && num_parse_i64(argv[1].p, argv[1].n, &db)) {
+        assert(db >= 0 && db < DATABASES);
+        h->db = (uint32_t)db;
         buf_clear(&h->reply);
         resp_status(&h->out, "OK");
     } else {
