@@ -3,6 +3,7 @@
  * node/access.c - see node/access.h. */
 #include "node/access.h"
 
+#include "node/block_table.h"
 #include "node/command/handlers.h"
 #include "node/effects.h"
 #include "node/exec.h"
@@ -44,6 +45,7 @@ void access_changed(struct cmd *c, uint32_t db, const struct key *k)
         c->group->dirty[k->hash % GROUP_DIRTY_SLOTS] = c->group->all_dirty;
     }
     watch_touch(c->node->watches, c->group, db, k);
+    block_key_changed(c->node->blocks, c->group, db, k);
 }
 
 void access_all(struct cmd *c)
@@ -229,6 +231,7 @@ void access_flush_db(struct cmd *c, uint32_t db)
     struct keyspace *old = keyspace_detach_db(c->ks, db);
 
     exec_free_later(c->node, old);
+    block_db_changed(c->node->blocks, c->group, db);
     mark_all(c);
 }
 
@@ -237,5 +240,7 @@ void access_swap_dbs(struct cmd *c, uint32_t a, uint32_t b)
     watch_touch_db(c->node->watches, c->group, a);
     watch_touch_db(c->node->watches, c->group, b);
     keyspace_swap_dbs(c->ks, a, b);
+    block_db_changed(c->node->blocks, c->group, a);
+    block_db_changed(c->node->blocks, c->group, b);
     mark_all(c);
 }

@@ -7,6 +7,7 @@
  * of the turn, once. */
 #include "node/client.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "node/exec.h"
@@ -31,6 +32,7 @@
 
 static void on_readable(struct ev_loop *loop, struct ev_io *w, int events);
 static void on_writable(struct ev_loop *loop, struct ev_io *w, int events);
+static void on_block_deadline(struct ev_loop *loop, struct ev_timer *w, int events);
 
 /* ---- birth and death ---------------------------------------------------------------------------
  */
@@ -61,8 +63,10 @@ static struct client *client_new(struct node *n, int fd)
     all->n++;
     ev_io_init(&c->reader, on_readable, fd, EV_READ);
     ev_io_init(&c->writer, on_writable, fd, EV_WRITE);
+    ev_timer_init(&c->block_timer, on_block_deadline, 0, 0);
     c->reader.data = c;
     c->writer.data = c;
+    c->block_timer.data = c;
     ev_io_start(n->loop, &c->reader);
     return c;
 }
@@ -85,6 +89,7 @@ static void client_free(struct client *c)
     link_remove(&c->resume_link);
     ev_io_stop(n->loop, &c->reader);
     ev_io_stop(n->loop, &c->writer);
+    ev_timer_stop(n->loop, &c->block_timer);
     close(c->fd);
     resp_parser_release(&c->parser);
     buf_release(&c->in);
@@ -507,22 +512,58 @@ void clients_flush(struct node *n)
 
 /* ---- blocking ------------------------------------------------------------------------------ */
 
-void client_block(struct client *c, bool (*fn)(struct client *, bool, bool), int64_t deadline_us)
+static void block(struct client *c, bool (*fn)(struct client *, bool, bool), struct link *list)
 {
     c->flags |= CLIENT_BLOCKED;
     c->block_fn = fn;
-    c->block_deadline_us = deadline_us;
-    link_append(&c->node->clients.blocked, &c->block_link);
+    link_append(list, &c->block_link);
     c->node->clients.n_blocked++;
 }
 
-static void unblock(struct client *c)
+void client_block(struct client *c, bool (*fn)(struct client *, bool, bool), int64_t deadline_us)
+{
+    c->block_deadline_us = deadline_us;
+    block(c, fn, &c->node->clients.blocked);
+}
+
+void client_wait(struct client *c, bool (*fn)(struct client *, bool, bool), int64_t deadline_us)
+{
+    block(c, fn, &c->node->clients.held);
+    if (deadline_us != 0) {
+        int64_t left_us = MAX_OF(deadline_us - clock_boot_us(), (int64_t)0);
+
+        /* The loop's own time may be behind by what this turn has taken. */
+        ev_now_update(c->node->loop);
+        ev_timer_set(&c->block_timer, (double)left_us / 1e6, 0);
+        ev_timer_start(c->node->loop, &c->block_timer);
+    }
+}
+
+void client_served(struct client *c)
 {
     c->flags &= ~(uint32_t)CLIENT_BLOCKED;
     link_remove(&c->block_link);
+    ev_timer_stop(c->node->loop, &c->block_timer);
     c->node->clients.n_blocked--;
-    client_output_changed(c);
     client_resume(c);
+}
+
+void client_end_wait(struct client *c)
+{
+    client_output_changed(c);
+    client_served(c);
+}
+
+static void on_block_deadline(struct ev_loop *loop, struct ev_timer *w, int events)
+{
+    struct client *c = w->data;
+
+    (void)loop;
+    (void)events;
+    node_refresh_clocks(c->node);
+    if ((c->flags & CLIENT_CLOSE_ASAP) == 0 && c->block_fn(c, true, false)) {
+        client_end_wait(c);
+    }
 }
 
 bool client_unblock(struct client *c, bool with_error)
@@ -536,7 +577,7 @@ bool client_unblock(struct client *c, bool with_error)
     } else if (!c->block_fn(c, true, false)) {
         return false;
     }
-    unblock(c);
+    client_end_wait(c);
     return true;
 }
 
@@ -550,7 +591,7 @@ void clients_check_blocked(struct node *n)
 
         l = l->next;
         if ((c->flags & CLIENT_CLOSE_ASAP) == 0 && c->block_fn(c, timed_out, false)) {
-            unblock(c);
+            client_end_wait(c);
         }
     }
 }

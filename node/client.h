@@ -110,12 +110,15 @@ struct client {
     struct link park_link;   /* in parked_on->parked, or node->clients.paused */
     int64_t park_deadline_us;
 
-    /* BLOCKED: called when something may have changed and at the deadline; replies and returns
-     * true when the client may go on. @gone: the client is being freed: only clean up. */
+    /* BLOCKED: called at the deadline and, in clients.blocked, when something may have changed;
+     * replies and returns true when the client may go on. @gone: the client is being freed: only
+     * clean up. */
     bool (*block_fn)(struct client *c, bool timed_out, bool gone);
     int64_t block_deadline_us; /* 0: none */
     uint64_t block_arg[3];
-    struct link block_link; /* in node->clients.blocked */
+    struct link block_link;      /* in node->clients.blocked or held */
+    struct ev_timer block_timer; /* of a held one's deadline */
+    struct blocked *blocked;     /* it waits at keys: node/block.c */
 
     struct link all_link, close_link, resume_link;
     char *name; /* CLIENT SETNAME; NULL: none */
@@ -135,7 +138,8 @@ struct clients {
     struct link all;     /* in order of arrival */
     struct link dirty;   /* output to look at, this turn */
     struct link closing; /* to be freed at the end of the turn */
-    struct link blocked;
+    struct link blocked; /* asked again and again: WAIT, CLUSTER FAILOVER ... */
+    struct link held;    /* until somebody ends it, or the deadline */
     struct link resumed; /* their input is looked at again at the end of the turn */
     struct link paused;
     struct link unrouted; /* parked before the cluster is formed */
@@ -174,6 +178,13 @@ void clients_cron(struct node *n);
 
 /* Hold the client back with @fn (see block_fn) until it says true. */
 void client_block(struct client *c, bool (*fn)(struct client *, bool, bool), int64_t deadline_us);
+/* Likewise, but nobody asks @fn again and again: it is called at the deadline (0: none), by CLIENT
+ * UNBLOCK and when the client goes away. Costs nothing while it lasts. */
+void client_wait(struct client *c, bool (*fn)(struct client *, bool, bool), int64_t deadline_us);
+/* End such a wait: after a reply without a gate / with the gate in place. block_fn is not called.
+ */
+void client_end_wait(struct client *c);
+void client_served(struct client *c);
 /* Ask every blocked client again; cheap when there are none. */
 void clients_check_blocked(struct node *n);
 

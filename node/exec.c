@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "node/access.h"
+#include "node/block_table.h"
 #include "node/command/handlers.h"
 #include "node/effects.h"
 #include "node/gate.h"
@@ -84,6 +85,9 @@ void exec_call(struct cmd *cmd)
 
     int64_t took = n->now_us - started;
 
+    if (cmd->held) {
+        return; /* counted once it is served */
+    }
     cs->calls++;
     cs->usec += (uint64_t)took;
     n->stats.commands++;
@@ -190,6 +194,18 @@ static enum exec_result hold_back(struct client *c)
     return EXEC_PARKED;
 }
 
+/* The command has run: its reply goes behind its gate. */
+static void finish(struct client *c, const struct cmd *cmd, size_t from, uint16_t slot)
+{
+    c->commands++;
+    if (cmd->wrote) {
+        c->last_write_batch = cmd->gate;
+    }
+    if (!drop_reply(c, from) && c->out.len > from) {
+        gate_reply(c, cmd, slot);
+    }
+}
+
 enum exec_result exec_request(struct client *c, const struct arg *argv, int argc)
 {
     struct node *n = c->node;
@@ -272,20 +288,45 @@ enum exec_result exec_request(struct client *c, const struct arg *argv, int argc
         return refused(c, command, from);
     }
     exec_call(&cmd);
-    c->commands++;
     if (command->fn != cmd_asking) {
         c->flags &= ~(uint32_t)CLIENT_ASKING;
     }
-    if (cmd.wrote) {
-        c->last_write_batch = cmd.gate;
+    if (!cmd.held) {
+        finish(c, &cmd, from, slot);
     }
-    if (drop_reply(c, from)) {
-        return EXEC_DONE;
-    }
-    if (c->out.len > from) {
-        gate_reply(c, &cmd, slot);
-    }
+    block_serve(n);
     return EXEC_DONE;
+}
+
+bool exec_again(struct client *c, const struct command *command, const struct arg *argv, int argc,
+                uint32_t db, struct group *g, int slot)
+{
+    struct node *n = c->node;
+    size_t from = c->out.len;
+    struct cmd cmd = {
+        .node = n,
+        .client = c,
+        .command = command,
+        .argv = argv,
+        .argc = argc,
+        .group = g,
+        .ks = g->ks,
+        .db = db,
+        .slot = slot,
+        .reply = &c->reply,
+        .retry = true,
+    };
+
+    assert(g->state == GROUP_SERVING);
+    n->now_wall_ms = clock_wall_ms();
+    cmd.now_ms = n->now_wall_ms;
+    exec_call(&cmd);
+    if (cmd.held) {
+        assert(c->out.len == from);
+        return false;
+    }
+    finish(c, &cmd, from, slot < 0 ? 0 : (uint16_t)slot);
+    return true;
 }
 
 /* ---- from the log -------------------------------------------------------------------------- */

@@ -15,6 +15,11 @@ enum exec_result {
 /* One request of a client, standing in argv. */
 enum exec_result exec_request(struct client *c, const struct arg *argv, int argc);
 
+/* Call the handler of a client that was held back once more (node/block.h): false when it still
+ * waits, else its reply is behind its gate. @g serves. */
+MUST_CHECK bool exec_again(struct client *c, const struct command *command, const struct arg *argv,
+                           int argc, uint32_t db, struct group *g, int slot);
+
 /* Run the handler of @cmd (filled but for the results): clocks, statistics, slow log, the unit of
  * its effects. Used for single commands and, by EXEC, for each queued one. */
 void exec_call(struct cmd *cmd);

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "node/block_table.h"
 #include "node/exec.h"
 #include "node/gate.h"
 #include "node/node.h"
@@ -374,6 +375,7 @@ static void settle_role(struct group *g)
         g->batch_term = g->term;
         log_notice("group %u: leader of term %llu, serving", g->number,
                    (unsigned long long)g->term);
+        block_group_serves(g->node->blocks, g);
         group_wake_parked(g);
     }
 }
@@ -408,6 +410,7 @@ static void on_role(struct group *g, const struct raft_event *e)
     if (g->leader != old_leader) {
         g->leader_cut = false;
         gate_redirect_reads(g, false);
+        block_leader_changed(g);
         group_wake_parked(g);
         clients_check_blocked(g->node);
     }

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "node/block_table.h"
 #include "node/exec.h"
 #include "node/gate.h"
 #include "node/memory.h"
@@ -87,6 +88,7 @@ static void on_prepare(struct ev_loop *loop, struct ev_prepare *w, int events)
     struct node *n = w->data;
 
     (void)events;
+    block_serve(n);
     clients_run_resumed(n);
     propose_all(n);
     clients_flush(n);
@@ -391,6 +393,7 @@ static void init_clients(struct clients *c)
     link_init(&c->dirty);
     link_init(&c->closing);
     link_init(&c->blocked);
+    link_init(&c->held);
     link_init(&c->paused);
     link_init(&c->unrouted);
     link_init(&c->resumed);
@@ -414,6 +417,7 @@ int node_start(struct node *n)
     stats_init(&n->stats);
     init_clients(&n->clients);
     n->watches = watch_table_new();
+    n->blocks = block_table_new();
     n->slowlog = slowlog_new();
     n->snapshotter = snapshotter_new(n);
     n->loop = ev_default_loop(EVFLAG_NOENV);
@@ -464,6 +468,7 @@ void node_stop(struct node *n)
     system_free(n);
     slowlog_free(n->slowlog);
     watch_table_free(n->watches);
+    block_table_free(n->blocks);
     stats_release(&n->stats);
     config_release(&n->config);
     free(n->config_file);

@@ -29,6 +29,7 @@ struct snapshotter; /* node/snapshot.h */
 struct system;      /* node/system.h: formation and the system group */
 struct slowlog;     /* node/slowlog.h */
 struct watch_table; /* node/watch.h */
+struct block_table; /* node/block_table.h */
 
 struct node {
     struct config config;
@@ -49,6 +50,7 @@ struct node {
     struct snapshotter *snapshotter;
     struct clients clients;
     struct watch_table *watches;
+    struct block_table *blocks;
     struct slowlog *slowlog;
     struct stats stats;
 

@@ -34,6 +34,9 @@ struct cmd {
     struct resp_out *reply; /* where the reply goes (a discarding one while applying) */
     bool applying;          /* from the log: no effects, no expiry, no clock */
     bool in_exec;           /* inside MULTI/EXEC */
+    bool retry;             /* of a client that was held back: node/block.h */
+    /* Set by node/block.h: the client is held back, nothing has been replied. */
+    bool held;
     /* Set by node/access.h and node/effects.h: */
     bool touched;     /* read or wrote keys: the reply waits for the lease at least */
     bool wrote;       /* changed data */
@@ -161,5 +164,7 @@ bool arg_is(const struct arg *a, const char *word); /* case-insensitive */
 MUST_CHECK bool cmd_arg_i64(struct cmd *c, int i, int64_t *out, const char *error);
 MUST_CHECK bool cmd_arg_range(struct cmd *c, int i, int64_t lo, int64_t hi, int64_t *out,
                               const char *error);
+/* A timeout in seconds ("0.1"; 0: for ever) at argv[@i], in microseconds; or replies the error. */
+MUST_CHECK bool cmd_arg_timeout(struct cmd *c, int i, int64_t *timeout_us);
 
 #endif

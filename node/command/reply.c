@@ -6,6 +6,7 @@
 
 #include "base/num.h"
 
+#include <math.h>
 #include <stdio.h>
 
 static inline char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c; }
@@ -97,4 +98,25 @@ bool cmd_arg_range(struct cmd *c, int i, int64_t lo, int64_t hi, int64_t *out, c
         resp_error(c->reply, "ERR value is out of range");
     }
     return false;
+}
+
+bool cmd_arg_timeout(struct cmd *c, int i, int64_t *timeout_us)
+{
+    long double seconds, ms;
+
+    if (!num_parse_ld(c->argv[i].p, c->argv[i].n, &seconds)) {
+        resp_error(c->reply, "ERR timeout is not a float or out of range");
+        return false;
+    }
+    ms = ceill(seconds * 1000);
+    if (ms > (long double)(INT64_MAX / 1000 - c->now_ms)) {
+        resp_error(c->reply, "ERR timeout is out of range");
+        return false;
+    }
+    if (ms < 0) {
+        resp_error(c->reply, "ERR timeout is negative");
+        return false;
+    }
+    *timeout_us = (int64_t)ms * 1000;
+    return true;
 }

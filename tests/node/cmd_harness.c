@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "node/access.h"
+#include "node/block.h"
 #include "node/effects.h"
 #include "node/node_limits.h"
 #include "proto/effect.h"
@@ -25,7 +26,7 @@ struct harness {
     struct keyspace *leader, *follower;
     bool cluster, lfu, on_follower;
     uint32_t db;
-    int64_t now_ms, string_max;
+    int64_t now_ms, string_max, timeout_us;
     uint64_t random;
     struct resp_out out;
     struct buf reply, text, effects, effects_text;
@@ -314,6 +315,23 @@ void access_swap_dbs(struct cmd *c, uint32_t a, uint32_t b)
     changed(c);
     keyspace_swap_dbs(c->ks, a, b);
 }
+
+/* ---- node/block.h ----------------------------------------------------------------------- */
+
+bool block_on_keys(struct cmd *c, const struct block_request *r)
+{
+    assert(!c->applying);
+    assert(r->n_keys > 0);
+    for (size_t i = 0; i < r->n_keys; i++) {
+        assert(r->keys[i] > 0 && r->keys[i] < (r->argv != NULL ? r->argc : c->argc));
+    }
+    assert(c->reply->buf->len == 0);
+    of(c)->timeout_us = r->timeout_us;
+    c->held = !c->in_exec;
+    return c->held;
+}
+
+int64_t harness_timeout_us(const struct harness *h) { return h->timeout_us; }
 
 /* ---- running ---------------------------------------------------------------------------- */
 

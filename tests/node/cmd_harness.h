@@ -33,6 +33,10 @@ const char *harness_run_follower(struct harness *h, const char *line);
 /* Apply a line from the log to the follower only; returns the reply the applier would see. */
 const char *harness_apply(struct harness *h, const char *line);
 
+/* A command that waits for data replies "" here; for how long it would wait at most (0: for ever).
+ */
+int64_t harness_timeout_us(const struct harness *h);
+
 void harness_set_protocol(struct harness *h, uint8_t version);
 int64_t harness_now(const struct harness *h);
 void harness_set_now(struct harness *h, int64_t now_ms);
