@@ -33,6 +33,7 @@
 static void on_readable(struct ev_loop *loop, struct ev_io *w, int events);
 static void on_writable(struct ev_loop *loop, struct ev_io *w, int events);
 static void on_block_deadline(struct ev_loop *loop, struct ev_timer *w, int events);
+static void account(struct client *c);
 
 /* ---- birth and death ---------------------------------------------------------------------------
  */
@@ -75,6 +76,7 @@ static void client_free(struct client *c)
 {
     struct node *n = c->node;
 
+    n->clients.memory -= c->memory;
     if (c->flags & CLIENT_BLOCKED) {
         (void)c->block_fn(c, false, true);
         n->clients.n_blocked--;
@@ -364,6 +366,62 @@ static void on_readable(struct ev_loop *loop, struct ev_io *w, int events)
         return;
     }
     client_process_input(c);
+    account(c);
+}
+
+/* ---- memory -------------------------------------------------------------------------------- */
+
+size_t client_memory(const struct client *c)
+{
+    return sizeof *c + c->in.cap + c->out.cap + c->parser.cap_argv * sizeof(struct arg) +
+           c->seg_cap * sizeof(struct segment) + c->queued_bytes;
+}
+
+static void account(struct client *c)
+{
+    size_t now = client_memory(c);
+
+    c->node->clients.memory += now - c->memory; /* modulo 2^64, so it may sink */
+    c->memory = now;
+}
+
+static uint64_t memory_limit(const struct config *config)
+{
+    int64_t limit = config->maxmemory_clients;
+
+    return limit >= 0 ? (uint64_t)limit : (uint64_t)config->maxmemory / 100 * (uint64_t)-limit;
+}
+
+static struct client *largest_client(struct node *n)
+{
+    struct client *best = NULL;
+
+    for (struct link *l = n->clients.all.next; l != &n->clients.all; l = l->next) {
+        struct client *c = CONTAINER_OF(l, struct client, all_link);
+
+        if ((c->flags & (CLIENT_NO_EVICT | CLIENT_CLOSE_ASAP)) == 0 &&
+            (best == NULL || c->memory > best->memory)) {
+            best = c;
+        }
+    }
+    return best;
+}
+
+/* maxmemory-clients: the largest go. */
+static void evict_clients(struct node *n)
+{
+    uint64_t limit = memory_limit(&n->config);
+    struct client *c;
+
+    while (limit > 0 && n->clients.memory > limit && (c = largest_client(n)) != NULL) {
+        log_notice("client %llu %s:%u: evicted, it takes %zu bytes of all clients' %llu",
+                   (unsigned long long)c->id, c->ip, c->port, c->memory,
+                   (unsigned long long)n->clients.memory);
+        n->clients.memory -= c->memory;
+        c->memory = 0;
+        n->stats.evicted_clients++;
+        client_close(c);
+    }
 }
 
 /* ---- writing ------------------------------------------------------------------------------- */
@@ -447,6 +505,7 @@ static bool output_exceeds_limit(struct client *c)
 
 static void flush_one(struct client *c)
 {
+    account(c);
     if (c->seg_n > 0 && !link_is_in(&c->gate_link)) {
         gate_advance(c);
     }
@@ -504,6 +563,7 @@ void clients_flush(struct node *n)
             flush_one(c);
         }
     }
+    evict_clients(n);
     for (struct link *l = all->closing.next, *next; l != &all->closing; l = next) {
         next = l->next;
         client_free(CONTAINER_OF(l, struct client, close_link));

@@ -131,6 +131,7 @@ struct client {
     uint64_t last_write_batch; /* WAIT: newest batch of the data group this client wrote */
     bool processing;           /* inside client_process_input(): no recursion */
     uint64_t net_in, net_out, commands;
+    size_t memory;               /* client_memory() as it was last added to node->clients.memory */
     int64_t soft_limit_since_us; /* output above the soft limit since; 0: no */
 };
 
@@ -146,6 +147,7 @@ struct clients {
     struct ev_io listeners[16];
     size_t n_listeners;
     uint64_t n, next_id;
+    uint64_t memory; /* bytes of all clients' buffers and queues */
     uint64_t n_blocked;
     int64_t pause_until_ms; /* CLIENT PAUSE: wall ms; 0: none */
     bool pause_writes_only;
@@ -191,6 +193,9 @@ void clients_check_blocked(struct node *n);
 /* CLIENT UNBLOCK: end a blocking command as by its timeout, or with an error. False: not blocked.
  */
 bool client_unblock(struct client *c, bool with_error);
+
+/* Bytes it takes: CLIENT LIST's tot-mem. */
+size_t client_memory(const struct client *c);
 
 struct client *client_by_id(struct node *n, uint64_t id);
 /* One line of CLIENT LIST / INFO. */

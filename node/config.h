@@ -17,6 +17,15 @@
 enum appendfsync { APPENDFSYNC_ALWAYS, APPENDFSYNC_EVERYSEC, APPENDFSYNC_NO };
 enum read_consistency { READ_LEASE, READ_QUORUM, READ_LOCAL };
 enum debug_command { DEBUG_COMMAND_NO, DEBUG_COMMAND_YES, DEBUG_COMMAND_LOCAL };
+enum evict_policy { /* bits */
+                    EVICT_LRU = 1u << 0,
+                    EVICT_LFU = 1u << 1,
+                    EVICT_RANDOM = 1u << 2,
+                    EVICT_TTL = 1u << 3,
+                    EVICT_ALL_KEYS = 1u << 4, /* else only keys with a time to live */
+                    EVICT_NOTHING = 1u << 5,
+};
+
 enum client_class { CLASS_NORMAL, CLASS_REPLICA, CLASS_PUBSUB, CLASS_COUNT };
 
 struct output_limit {
@@ -65,6 +74,15 @@ struct config {
     int64_t snapshot_log_size; /* take a snapshot when the log behind the last one is this long */
     int64_t snapshot_transfer_rate; /* bytes per second and stream; 0: unlimited */
 
+    /* memory */
+    int64_t maxmemory;         /* bytes; 0: no limit */
+    int maxmemory_policy;      /* enum evict_policy */
+    int64_t maxmemory_samples; /* keys looked at for each eviction */
+    int64_t maxmemory_eviction_tenacity;
+    int64_t maxmemory_clients; /* bytes; < 0: percent of maxmemory; 0: no limit */
+    int64_t lfu_log_factor;
+    int64_t lfu_decay_time; /* minutes */
+
     /* introspection */
     int64_t slowlog_log_slower_than; /* us; < 0: off */
     int64_t slowlog_max_len;
@@ -88,8 +106,6 @@ struct config {
      * ask, and any other is refused. */
     struct config_fixed {
         char *save;
-        int64_t maxmemory, maxmemory_clients;
-        int maxmemory_policy;
         bool appendonly, replica_read_only, dynamic_hz, stop_writes_on_bgsave_error;
         bool lazyfree_lazy_expire, lazyfree_lazy_server_del, lazyfree_lazy_user_del,
             lazyfree_lazy_user_flush;

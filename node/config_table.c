@@ -37,9 +37,15 @@ static const struct config_name debug_commands[] = {
     {NULL, 0},
 };
 static const struct config_name maxmemory_policies[] = {
-    {"volatile-lru", 1},   {"volatile-lfu", 2}, {"volatile-random", 3},
-    {"volatile-ttl", 4},   {"allkeys-lru", 5},  {"allkeys-lfu", 6},
-    {"allkeys-random", 7}, {"noeviction", 0},   {NULL, 0},
+    {"volatile-lru", EVICT_LRU},
+    {"volatile-lfu", EVICT_LFU},
+    {"volatile-random", EVICT_RANDOM},
+    {"volatile-ttl", EVICT_TTL},
+    {"allkeys-lru", EVICT_LRU | EVICT_ALL_KEYS},
+    {"allkeys-lfu", EVICT_LFU | EVICT_ALL_KEYS},
+    {"allkeys-random", EVICT_RANDOM | EVICT_ALL_KEYS},
+    {"noeviction", EVICT_NOTHING},
+    {NULL, 0},
 };
 
 static bool check_zone(const char *text, char *error)
@@ -123,7 +129,6 @@ static bool check_nodes(const char *text, char *error)
 
 /* NOLINTEND(bugprone-macro-parentheses) */
 
-#define NO_EVICTION "there is no limit on memory and no eviction in this version"
 #define LAZY "big values are always freed in the background"
 
 static const struct config_option options[] = {
@@ -211,6 +216,22 @@ static const struct config_option options[] = {
     BOOL("rdbcompression", rdbcompression, 0, "yes", "compress strings of snapshots"),
     BOOL("rdbchecksum", rdbchecksum, CONFIG_IMMUTABLE, "yes", "verify snapshots when loading"),
 
+    /* memory */
+    INT("maxmemory", maxmemory, CONFIG_MEMORY, 0, INT64_MAX, "0",
+        "bytes from which on keys are evicted, or writes refused; 0: no limit"),
+    ENUM("maxmemory-policy", maxmemory_policy, 0, maxmemory_policies, "noeviction",
+         "which keys are evicted"),
+    INT("maxmemory-samples", maxmemory_samples, 0, 1, 64, "5",
+        "keys looked at for each eviction: more choose better and take longer"),
+    INT("maxmemory-eviction-tenacity", maxmemory_eviction_tenacity, 0, 0, 100, "10",
+        "how long one command may evict: 10 is 0.5 ms, 100 without end"),
+    INT("maxmemory-clients", maxmemory_clients, CONFIG_MEMORY | CONFIG_PERCENT, 0, INT64_MAX, "0",
+        "bytes (or percent of maxmemory) of all clients from which on the largest are closed"),
+    INT("lfu-log-factor", lfu_log_factor, 0, 0, I32_MAX, "10",
+        "the higher, the more accesses it takes to count as often used"),
+    INT("lfu-decay-time", lfu_decay_time, 0, 0, I32_MAX, "1",
+        "minutes after which the count of accesses sinks by one; 0: never"),
+
     /* introspection and upkeep */
     INT("slowlog-log-slower-than", slowlog_log_slower_than, 0, -1, INT64_MAX, "10000",
         "microseconds; -1: off"),
@@ -235,27 +256,6 @@ static const struct config_option options[] = {
      .why = "only the leader of a group can write"},
     FIXED_BOOL("stop-writes-on-bgsave-error", stop_writes_on_bgsave_error, "no",
                "a failed snapshot endangers no write: the log has it"),
-    {.name = "maxmemory",
-     .type = CONFIG_INT,
-     .flags = CONFIG_FIXED | CONFIG_MEMORY,
-     .offset = AT(fixed.maxmemory),
-     .initial = "0",
-     .max = INT64_MAX,
-     .why = NO_EVICTION},
-    {.name = "maxmemory-clients",
-     .type = CONFIG_INT,
-     .flags = CONFIG_FIXED | CONFIG_MEMORY,
-     .offset = AT(fixed.maxmemory_clients),
-     .initial = "0",
-     .max = INT64_MAX,
-     .why = NO_EVICTION},
-    {.name = "maxmemory-policy",
-     .type = CONFIG_ENUM,
-     .flags = CONFIG_FIXED,
-     .offset = AT(fixed.maxmemory_policy),
-     .initial = "noeviction",
-     .names = maxmemory_policies,
-     .why = NO_EVICTION},
     FIXED_BOOL("dynamic-hz", dynamic_hz, "no", "the upkeep runs hz times a second"),
     FIXED_BOOL("lazyfree-lazy-expire", lazyfree_lazy_expire, "yes", LAZY),
     FIXED_BOOL("lazyfree-lazy-server-del", lazyfree_lazy_server_del, "yes", LAZY),

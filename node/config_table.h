@@ -27,7 +27,8 @@ enum {
     CONFIG_PROTECTED = 1u << 1, /* likewise, and CONFIG SET words it so */
     CONFIG_SENSITIVE = 1u << 2, /* its value is shown to nobody but by CONFIG GET and REWRITE */
     CONFIG_MEMORY = 1u << 3,
-    CONFIG_FIXED = 1u << 4, /* has one value, .why says why */
+    CONFIG_FIXED = 1u << 4,   /* has one value, .why says why */
+    CONFIG_PERCENT = 1u << 5, /* "5%" is understood, too, and kept as -5 */
 };
 
 struct config_name {

@@ -69,6 +69,15 @@ static bool read_bool(const char *text, bool *out, char *error)
 
 static bool read_int(const struct config_option *o, const char *text, int64_t *out, char *error)
 {
+    size_t n = strlen(text);
+
+    if ((o->flags & CONFIG_PERCENT) && n > 1 && text[n - 1] == '%') {
+        if (!num_parse_i64(text, n - 1, out) || *out < 0 || *out > 100) {
+            return fail(error, "argument must be a memory or percent value");
+        }
+        *out = -*out;
+        return true;
+    }
     if (o->flags & CONFIG_MEMORY) {
         uint64_t bytes;
 
@@ -76,7 +85,7 @@ static bool read_int(const struct config_option *o, const char *text, int64_t *o
             return fail(error, "argument must be a memory value");
         }
         *out = (int64_t)bytes;
-    } else if (!num_parse_i64(text, strlen(text), out)) {
+    } else if (!num_parse_i64(text, n, out)) {
         return fail(error, "argument couldn't be parsed into an integer");
     }
     if (*out < o->min || *out > o->max) {
@@ -316,7 +325,11 @@ static void print_value(const struct config_option *o, const union config_value 
         buf_printf(out, "%s", v->flag ? "yes" : "no");
         break;
     case CONFIG_INT:
-        buf_printf(out, "%lld", (long long)v->number);
+        if ((o->flags & CONFIG_PERCENT) && v->number < 0) {
+            buf_printf(out, "%lld%%", -(long long)v->number);
+        } else {
+            buf_printf(out, "%lld", (long long)v->number);
+        }
         break;
     case CONFIG_ENUM:
         buf_printf(out, "%s", name_of(o, v->choice));
@@ -371,7 +384,7 @@ void config_option_line(const struct config *c, const struct config_option *o, s
         config_words_quote(out, v.text);
     } else if (o->type == CONFIG_WORDS && v.text[0] == '\0') {
         buf_append(out, "\"\"", 2);
-    } else if (o->type == CONFIG_INT && (o->flags & CONFIG_MEMORY)) {
+    } else if (o->type == CONFIG_INT && (o->flags & CONFIG_MEMORY) && v.number >= 0) {
         print_memory(v.number, out);
     } else {
         print_value(o, &v, out);

@@ -13,6 +13,7 @@
 #include "node/block_table.h"
 #include "node/command/handlers.h"
 #include "node/effects.h"
+#include "node/evict.h"
 #include "node/gate.h"
 #include "node/node.h"
 #include "node/route.h"
@@ -23,6 +24,8 @@
 #include <string.h>
 
 #define EXPIRE_KEYS_PER_CLOCK 16
+#define OOM_ERROR "OOM command not allowed when used memory > 'maxmemory'."
+#define VALUE_SAMPLES 5 /* elements looked at to tell a value's size */
 
 bool exec_needs_auth(const struct client *c)
 {
@@ -194,6 +197,30 @@ static enum exec_result hold_back(struct client *c)
     return EXEC_PARKED;
 }
 
+/* Make room below maxmemory. False, with the error, when there is none for this command. */
+static bool has_memory(struct client *c, const struct cmd *cmd)
+{
+    struct node *n = c->node;
+    uint32_t flags = cmd->command->flags;
+
+    n->out_of_memory = evict_make_room(n) == EVICT_FAILED;
+    if (LIKELY(!n->out_of_memory)) {
+        return true;
+    }
+    if (cmd->command->fn == cmd_exec) {
+        flags |= txn_flags(c);
+    }
+    if ((flags & CMD_DENYOOM) == 0) {
+        return true;
+    }
+    if (cmd->command->fn == cmd_exec) {
+        abort_exec(c, OOM_ERROR);
+    } else {
+        resp_error(&c->reply, OOM_ERROR);
+    }
+    return false;
+}
+
 /* The command has run: its reply goes behind its gate. */
 static void finish(struct client *c, const struct cmd *cmd, size_t from, uint16_t slot)
 {
@@ -267,6 +294,11 @@ enum exec_result exec_request(struct client *c, const struct arg *argv, int argc
     n->now_wall_ms = clock_wall_ms();
     cmd.now_ms = n->now_wall_ms;
     if ((c->flags & CLIENT_MULTI) && txn_queues(command)) {
+        /* A queue takes memory, whatever is in it. */
+        if (evict_make_room(n) == EVICT_FAILED) {
+            resp_error(&c->reply, OOM_ERROR);
+            return refused(c, command, from);
+        }
         if (!txn_enqueue(c, &cmd)) {
             return refused(c, command, from);
         }
@@ -285,6 +317,9 @@ enum exec_result exec_request(struct client *c, const struct arg *argv, int argc
         if (command->fn == cmd_exec) {
             txn_discard(c);
         }
+        return refused(c, command, from);
+    }
+    if (!has_memory(c, &cmd)) {
         return refused(c, command, from);
     }
     exec_call(&cmd);
@@ -422,5 +457,8 @@ void exec_free_value_later(void *node, void *value)
 {
     struct node *n = node;
 
+    if (n->config.maxmemory > 0) {
+        evict_freed_elsewhere(n, keyspace_value_bytes(value, VALUE_SAMPLES));
+    }
     worker_submit(n->bg, free_value, value);
 }

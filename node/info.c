@@ -2,6 +2,7 @@
  *
  * node/info.c - see node/info.h. Replication and Raft are in info_raft.c. */
 #include "node/info.h"
+#include "node/evict.h"
 
 #include "base/clock.h"
 #include "base/num.h"
@@ -160,33 +161,6 @@ static uint64_t tables_bytes(const struct node *n)
     return sum;
 }
 
-static uint64_t clients_bytes(const struct node *n)
-{
-    uint64_t sum = 0;
-
-    for (struct link *l = n->clients.all.next; l != &n->clients.all; l = l->next) {
-        const struct client *c = CONTAINER_OF(l, struct client, all_link);
-
-        sum += sizeof *c + c->in.cap + c->out.cap + c->queued_bytes +
-               c->seg_cap * sizeof(struct segment);
-    }
-    return sum;
-}
-
-/* Entries of the log that are kept in memory for followers. */
-static uint64_t cached_log_bytes(struct node *n)
-{
-    struct raft_group_status status;
-    uint64_t sum = 0;
-
-    for (uint32_t i = 0; i < NODE_GROUPS_MAX; i++) {
-        if (raft_host_group_status(n->host, i, &status) == RAFT_HOST_OK) {
-            sum += status.raft.cached_bytes;
-        }
-    }
-    return sum;
-}
-
 static uint64_t batch_bytes(const struct node *n)
 {
     uint64_t sum = 0;
@@ -215,8 +189,8 @@ static double percent(uint64_t part, uint64_t whole)
 static void info_memory(struct node *n, struct buf *out)
 {
     struct stats *s = &n->stats;
-    uint64_t clients = clients_bytes(n);
-    uint64_t cached = cached_log_bytes(n);
+    uint64_t clients = n->clients.memory;
+    uint64_t cached = raft_host_cached_bytes(n->host);
     uint64_t overhead, used, dataset;
     struct memory_usage m;
     char allocator[64];
@@ -252,13 +226,15 @@ static void info_memory(struct node *n, struct buf *out)
     with_human(out, "used_memory_vm_total", 0);
     number(out, "used_memory_functions", 0);
     with_human(out, "used_memory_scripts", 0);
-    with_human(out, "maxmemory", 0);
-    info_field(out, "maxmemory_policy", "noeviction");
+    with_human(out, "maxmemory", (uint64_t)n->config.maxmemory);
+    buf_printf(out, "maxmemory_policy:");
+    (void)config_get_text(&n->config, "maxmemory-policy", out);
+    buf_printf(out, "\r\n");
     ratio(out, "allocator_frag", m.active, m.allocated);
     ratio(out, "allocator_rss", m.mapped_resident, m.active);
     ratio(out, "rss_overhead", m.rss, m.mapped_resident);
     ratio(out, "mem_fragmentation", m.rss, used);
-    number(out, "mem_not_counted_for_evict", 0);
+    number(out, "mem_not_counted_for_evict", evict_not_counted(n));
     number(out, "mem_replication_backlog", cached);
     number(out, "mem_total_replication_buffers", cached);
     number(out, "mem_clients_slaves", 0);
@@ -366,10 +342,10 @@ static void info_stats(struct node *n, struct buf *out)
     number(out, "expired_keys", s->expired_keys);
     info_field(out, "expired_stale_perc", "0.00"); /* what is due is known, not estimated */
     number(out, "expired_time_cap_reached_count", s->expired_time_cap_reached);
-    number(out, "evicted_keys", 0);
-    number(out, "evicted_clients", 0);
-    number(out, "total_eviction_exceeded_time", 0);
-    number(out, "current_eviction_exceeded_time", 0);
+    number(out, "evicted_keys", s->evicted_keys);
+    number(out, "evicted_clients", s->evicted_clients);
+    number(out, "total_eviction_exceeded_time", evict_exceeded_ms(n, true));
+    number(out, "current_eviction_exceeded_time", evict_exceeded_ms(n, false));
     number(out, "keyspace_hits", s->keyspace_hits);
     number(out, "keyspace_misses", s->keyspace_misses);
     number(out, "pubsub_channels", 0);

@@ -15,24 +15,57 @@ uint32_t cmd_databases(const struct cmd *c) { return (uint32_t)c->node->config.d
 
 bool cmd_cluster_enabled(const struct cmd *c) { return c->node->config.cluster_enabled; }
 
-/* The LFU policies come with maxmemory: see the option's entry in config_table.c. */
 bool cmd_access_is_lfu(const struct cmd *c)
 {
-    (void)c;
-    return false;
+    return (c->node->config.maxmemory_policy & EVICT_LFU) != 0;
 }
+
+/* ---- least frequently used ------------------------------------------------------------------- */
+
+#define LFU_NEW 5 /* so that a new key is not the first to go */
+#define LFU_MAX 255
+
+static uint32_t minutes_now(const struct cmd *c)
+{
+    return (uint32_t)(c->node->now_wall_ms / 60000) & 0xffff;
+}
+
+/* The counter less one for each lfu-decay-time that has passed since it was set. */
+static uint32_t decayed(const struct cmd *c, uint32_t access)
+{
+    uint32_t counter = access & LFU_MAX;
+    int64_t minutes = (minutes_now(c) - (access >> 8)) & 0xffff;
+    int64_t decay = c->node->config.lfu_decay_time;
+    int64_t periods = decay == 0 ? 0 : minutes / decay;
+
+    return periods >= counter ? 0 : counter - (uint32_t)periods;
+}
+
+/* One more with a probability that falls as the counter rises. */
+static uint32_t incremented(const struct cmd *c, uint32_t counter)
+{
+    uint32_t above = counter > LFU_NEW ? counter - LFU_NEW : 0;
+    uint64_t odds = (uint64_t)above * (uint64_t)c->node->config.lfu_log_factor + 1;
+
+    return counter < LFU_MAX && rng_below(&c->node->rng, odds) == 0 ? counter + 1 : counter;
+}
+
+/* ---- the clock ------------------------------------------------------------------------------- */
 
 static uint32_t clock_now(const struct cmd *c)
 {
     return (uint32_t)(c->node->now_wall_ms / 1000) & ACCESS_MASK;
 }
 
-uint32_t cmd_access_clock_new(struct cmd *c) { return clock_now(c); }
+uint32_t cmd_access_clock_new(struct cmd *c)
+{
+    return cmd_access_is_lfu(c) ? minutes_now(c) << 8 | LFU_NEW : clock_now(c);
+}
 
 uint32_t cmd_access_clock(struct cmd *c, uint32_t access)
 {
-    (void)access;
-    return clock_now(c);
+    return cmd_access_is_lfu(c) ? minutes_now(c) << 8 | incremented(c, decayed(c, access))
+                                : clock_now(c);
 }
 
 int64_t cmd_access_idle(const struct cmd *c, uint32_t access)
@@ -40,10 +73,4 @@ int64_t cmd_access_idle(const struct cmd *c, uint32_t access)
     return (clock_now(c) - access) & ACCESS_MASK; /* the clock goes round in 194 days */
 }
 
-int64_t cmd_access_freq(const struct cmd *c, uint32_t access)
-{
-    (void)c;
-    (void)access;
-    assert(!"no LFU policy, so nobody asks for a frequency");
-    return 0;
-}
+int64_t cmd_access_freq(const struct cmd *c, uint32_t access) { return decayed(c, access); }

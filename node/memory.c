@@ -50,6 +50,38 @@ void memory_usage(struct memory_usage *out)
     out->mapped_resident = statistic("stats.resident");
 }
 
+uint64_t memory_allocated(void)
+{
+    uint64_t epoch = 1;
+    size_t n = sizeof epoch;
+
+    if (mallctl == NULL || mallctl("epoch", &epoch, &n, &epoch, n) != 0) {
+        return resident();
+    }
+    return statistic("stats.allocated");
+}
+
+/* The allocator's counter @name of this thread: where it stands does not change. */
+static const uint64_t *thread_counter(const char *name)
+{
+    static const uint64_t none = 0;
+    const uint64_t *at = NULL;
+    size_t n = sizeof at;
+
+    return mallctl != NULL && mallctl(name, &at, &n, NULL, 0) == 0 ? at : &none;
+}
+
+int64_t memory_of_thread(void)
+{
+    static _Thread_local const uint64_t *allocated, *freed;
+
+    if (allocated == NULL) {
+        allocated = thread_counter("thread.allocatedp");
+        freed = thread_counter("thread.deallocatedp");
+    }
+    return (int64_t)(*allocated - *freed);
+}
+
 uint64_t memory_of_system(void)
 {
     return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);

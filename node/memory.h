@@ -12,6 +12,10 @@ struct memory_usage {
     uint64_t rss;                     /* of the process */
 };
 void memory_usage(struct memory_usage *out);
+uint64_t memory_allocated(void); /* .allocated alone */
+/* Bytes that the calling thread has allocated, less what it has freed, whoever did the other half;
+ * only differences mean something. O(1). 0 without jemalloc. */
+int64_t memory_of_thread(void);
 uint64_t memory_of_system(void);
 /* "jemalloc-5.3.0", or "libc". @out: 64 bytes. */
 void memory_allocator(char *out);

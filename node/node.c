@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "node/block_table.h"
+#include "node/evict.h"
 #include "node/exec.h"
 #include "node/gate.h"
 #include "node/memory.h"
@@ -174,6 +175,7 @@ static void on_cron(struct ev_loop *loop, struct ev_timer *w, int events)
     stats_sample(&n->stats, n->now_us);
     slowlog_cron(n);
     expire_some(n);
+    evict_cron(n);
     for (size_t i = 0; i < NODE_GROUPS_MAX; i++) {
         struct group *g = n->groups[i];
 
@@ -418,6 +420,7 @@ int node_start(struct node *n)
     init_clients(&n->clients);
     n->watches = watch_table_new();
     n->blocks = block_table_new();
+    n->evict = evict_new();
     n->slowlog = slowlog_new();
     n->snapshotter = snapshotter_new(n);
     n->loop = ev_default_loop(EVFLAG_NOENV);
@@ -469,6 +472,7 @@ void node_stop(struct node *n)
     slowlog_free(n->slowlog);
     watch_table_free(n->watches);
     block_table_free(n->blocks);
+    evict_free(n->evict);
     stats_release(&n->stats);
     config_release(&n->config);
     free(n->config_file);

@@ -30,6 +30,7 @@ struct system;      /* node/system.h: formation and the system group */
 struct slowlog;     /* node/slowlog.h */
 struct watch_table; /* node/watch.h */
 struct block_table; /* node/block_table.h */
+struct evict;       /* node/evict.h */
 
 struct node {
     struct config config;
@@ -51,6 +52,8 @@ struct node {
     struct clients clients;
     struct watch_table *watches;
     struct block_table *blocks;
+    struct evict *evict;
+    bool out_of_memory; /* above maxmemory when the current command began, and nothing can go */
     struct slowlog *slowlog;
     struct stats stats;
 

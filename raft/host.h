@@ -226,6 +226,8 @@ struct raft_group_status {
     uint64_t snapshot_bytes; /* size of its snapshot file */
     uint64_t log_span_bytes; /* log since the oldest record it needs */
 };
+/* Bytes of entries that all groups keep in memory for followers, as of now. Any thread. */
+uint64_t raft_host_cached_bytes(struct raft_host *h);
 /* The newest published copy (at most 100 ms old). Any thread. */
 MUST_CHECK int raft_host_group_status(struct raft_host *h, uint32_t group,
                                       struct raft_group_status *out);

@@ -280,9 +280,10 @@ struct raft_output {
     const uint64_t *need_snapshot; /* peers to which a stream must start */
     size_t n_need_snapshot;
 
-    bool members_changed; /* another configuration is in force (at append) */
-    bool tail_suspect;    /* still; see struct raft_restore */
-    int64_t deadline_us;  /* RAFT_IN_TICK at the latest then; within an hour */
+    bool members_changed;  /* another configuration is in force (at append) */
+    bool tail_suspect;     /* still; see struct raft_restore */
+    uint64_t cached_bytes; /* of entries kept in memory */
+    int64_t deadline_us;   /* RAFT_IN_TICK at the latest then; within an hour */
 };
 
 struct raft; /* opaque */

@@ -140,7 +140,6 @@ void client_describe(const struct client *c, struct buf *out)
     int64_t now_us = c->node->now_us;
     int64_t now_ms = c->node->now_wall_ms;
     size_t argv_mem = c->parser.cap_argv * sizeof(struct arg);
-    size_t total = sizeof *c + c->in.cap + c->out.cap + argv_mem + c->queued_bytes;
     char flags[16];
 
     flag_letters(c, flags);
@@ -157,7 +156,7 @@ void client_describe(const struct client *c, struct buf *out)
                (long long)((now_us - c->last_active_us) / 1000000), flags, c->db,
                (c->flags & CLIENT_MULTI) ? c->n_queued : -1, link_is_in(&c->watched) ? 1 : 0,
                c->in.len, c->in.cap - c->in.len, argv_mem, c->queued_bytes, c->out.cap, c->out.len,
-               c->seg_n, c->out.len, total, ev_is_active(&c->writer) ? "rw" : "r",
+               c->seg_n, c->out.len, client_memory(c), ev_is_active(&c->writer) ? "rw" : "r",
                c->last_command == NULL ? "NULL" : c->last_command->full_name, c->reply.version,
                c->lib_name == NULL ? "" : c->lib_name, c->lib_ver == NULL ? "" : c->lib_ver);
 }

@@ -156,7 +156,7 @@ int64_t keyspace_expire_at(const struct keyspace *ks, const struct item *it)
 
 /* ---- changes: pieces ------------------------------------------------------------------------- */
 
-static size_t value_bytes(const void *value, size_t samples)
+size_t keyspace_value_bytes(const void *value, size_t samples)
 {
     const struct value_head *head = value;
 
@@ -506,7 +506,7 @@ size_t keyspace_item_bytes(const struct keyspace *ks, const struct item *it, siz
         bytes += sizeof(struct expire_entry);
     }
     if (item_is_pointer(it)) {
-        bytes += value_bytes(item_pointer(it), samples);
+        bytes += keyspace_value_bytes(item_pointer(it), samples);
     }
     return bytes;
 }
@@ -572,6 +572,13 @@ void keyspace_swap_dbs(struct keyspace *ks, uint32_t a, uint32_t b)
 struct item *keyspace_random(struct keyspace *ks, uint32_t db, uint64_t random)
 {
     return tables_random(&db_at(ks, db)->tables, random);
+}
+
+struct item *keyspace_random_expiring(struct keyspace *ks, uint32_t db, uint64_t random)
+{
+    const struct expire_heap *h = &db_at(ks, db)->expires;
+
+    return h->n == 0 ? NULL : expire_nth(&ks->pool, h, random % h->n)->it;
 }
 
 struct scan {

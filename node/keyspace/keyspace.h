@@ -127,6 +127,8 @@ void item_set_access(struct item *it, uint32_t access24);
 typedef void keyspace_lazy_fn(void *arg, void *value);
 void keyspace_set_lazy(struct keyspace *ks, keyspace_lazy_fn *fn, void *arg);
 void keyspace_free_value(void *value); /* any thread */
+/* Bytes it takes, as keyspace_item_bytes() counts. */
+size_t keyspace_value_bytes(const void *value, size_t samples);
 
 /* ---- whole databases ---------------------------------------------------------------------------
  */
@@ -141,6 +143,8 @@ uint32_t keyspace_databases(const struct keyspace *ks);
 struct keyspace *keyspace_detach_db(struct keyspace *ks, uint32_t db);
 void keyspace_swap_dbs(struct keyspace *ks, uint32_t a, uint32_t b);
 struct item *keyspace_random(struct keyspace *ks, uint32_t db, uint64_t random); /* NULL: empty */
+/* One of those that have a time to live, each equally likely; NULL: none. */
+struct item *keyspace_random_expiring(struct keyspace *ks, uint32_t db, uint64_t random);
 
 /* One step of SCAN: calls @fn for a bounded number of items (about @count), returns the next
  * cursor, 0 at the end. Guarantees as Redis's: what is there from start to end is seen at least

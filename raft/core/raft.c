@@ -477,6 +477,7 @@ void raft_drain(struct raft *r, struct raft_output *out)
         .noop_index = RAFT_HAS_BUG(RAFT_BUG_SERVE_BEFORE_NOOP) ? 0 : r->noop_index,
         .transfer_ended = r->transfer_ended,
         .lease_until_us = r->lease_until_us,
+        .cached_bytes = r->log.cached_bytes,
         .reads = r->reads_done,
         .n_reads = r->n_reads_done,
         .reads_lost = r->reads_lost,

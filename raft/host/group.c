@@ -770,6 +770,15 @@ static void publish_lease(struct host_group *g, const struct raft_output *o)
     }
 }
 
+static void count_cached(struct host_group *g, uint64_t bytes)
+{
+    if (bytes != g->cached_bytes) {
+        atomic_fetch_add_explicit(&g->host->cached_bytes, bytes - g->cached_bytes,
+                                  memory_order_relaxed);
+        g->cached_bytes = bytes;
+    }
+}
+
 static void on_role(struct host_group *g, const struct raft_output *o)
 {
     struct raft_event *e = host_event_new(RAFT_EV_ROLE, g->number, 0);
@@ -810,6 +819,7 @@ void host_group_drain(struct host_group *g)
         on_role(g, &o);
     }
     g->term = o.term;
+    count_cached(g, o.cached_bytes);
     persist(g, &o);
     for (size_t i = 0; i < o.n_messages; i++) {
         host_peers_send_raft(g, &o.messages[i]);

@@ -548,6 +548,11 @@ bool raft_host_lease_valid(struct raft_host *h, uint32_t group, uint64_t term)
 
 /* ---- status ------------------------------------------------------------------------------ */
 
+uint64_t raft_host_cached_bytes(struct raft_host *h)
+{
+    return atomic_load_explicit(&h->cached_bytes, memory_order_relaxed);
+}
+
 int raft_host_group_status(struct raft_host *h, uint32_t group, struct raft_group_status *out)
 {
     struct host_group *g = host_find_group(h, group);

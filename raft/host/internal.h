@@ -84,6 +84,7 @@ struct host_group {
     _Atomic uint64_t lease_term;
     _Atomic uint64_t commit_shared; /* snapshot receivers */
     _Atomic uint64_t span_bytes;    /* written by the log thread */
+    uint64_t cached_bytes;          /* its part of the host's */
     pthread_mutex_t lock;           /* of the next three */
     struct raft_group_status status;
     struct host_members *configs; /* memberships the owner may be at, ascending by index */
@@ -159,6 +160,8 @@ struct raft_host {
     struct raft_identity identity; /* owner's */
     bool started;
     bool unflushed; /* owner's: mail was put without a wake-up */
+
+    _Atomic uint64_t cached_bytes; /* of all groups' entries; written by the raft thread */
 
     struct mailbox mail;
     struct log_thread *log;

@@ -148,8 +148,9 @@ static void errors_name_line_and_option(void **state)
                        "snapshot-log-size"},
         {"appendonly no", "f.conf:1: appendonly: every write goes to the replicated log, which "
                           "cannot be turned off"},
-        {"maxmemory 1gb", "f.conf:1: maxmemory: there is no limit on memory and no eviction in "
-                          "this version"},
+        {"maxmemory -1", "f.conf:1: maxmemory: argument must be a memory value"},
+        {"maxmemory-clients 101%", "f.conf:1: maxmemory-clients: argument must be a memory or "
+                                   "percent value"},
         {"include /nonexistent/x.conf", "cannot read configuration file '/nonexistent/x.conf': No "
                                         "such file or directory"},
     };
@@ -416,6 +417,9 @@ static void a_rewritten_file_reads_back_as_the_settings(void **state)
         "max-uncommitted-bytes 1mb\nreplica-serve-stale-data no\nappendfsync everysec\n"
         "log-segment-size 1mb\nlog-ballast-size 0\nsnapshot-log-size 1\n"
         "snapshot-transfer-rate 0\nrdbcompression no\nrdbchecksum no\n"
+        "maxmemory 1gb\nmaxmemory-policy allkeys-lfu\nmaxmemory-samples 1\n"
+        "maxmemory-eviction-tenacity 100\nmaxmemory-clients 5%\nlfu-log-factor 0\n"
+        "lfu-decay-time 0\n"
         "slowlog-log-slower-than 0\nslowlog-max-len 0\nactiverehashing no\n";
     struct config a, b, fresh;
     struct folder *f = folder(state);

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""maxmemory and maxmemory-clients on real nodes: who goes, and that replicas stay equal."""
+
+import pytest
+
+from holdfast import Client, Cluster, ConnectionClosed, ReplyError, eventually
+
+MB = 1 << 20
+VALUE = "v" * 1000
+
+
+@pytest.fixture(scope="module")
+def plain():
+    with Cluster(nodes=3, plain=True) as c:
+        if "jemalloc" not in c.leader().info("memory")["mem_allocator"]:
+            pytest.skip("without jemalloc nobody counts what is allocated")
+        yield c
+
+
+@pytest.fixture
+def leader(plain):
+    node = plain.leader()
+    node.call("CONFIG", "SET", "maxmemory", "0", "maxmemory-policy", "noeviction")
+    node.call("FLUSHALL")
+    eventually(lambda: node.info("memory")["lazyfree_pending_objects"] == "0", what="freed")
+    node.call("CONFIG", "RESETSTAT")
+    return node
+
+
+def counted(node):
+    """What counts against maxmemory."""
+    i = node.info("memory")
+    return int(i["used_memory"]) - int(i["mem_not_counted_for_evict"])
+
+
+def fill(node, first, n, *extra):
+    with node.client() as c:
+        return c.pipeline([["SET", f"key:{i}", VALUE, *extra] for i in range(first, first + n)])
+
+
+def limit(node, policy, room, **more):
+    """Set maxmemory to what is used now and @room bytes."""
+    words = [w for k, v in more.items() for w in (k.replace("_", "-"), v)]
+    node.call("CONFIG", "SET", "maxmemory-policy", policy, "maxmemory", counted(node) + room, *words)
+
+
+def keys_left(node, first, n):
+    with node.client() as c:
+        return sum(c.pipeline([["EXISTS", f"key:{i}"] for i in range(first, first + n)]))
+
+
+def assert_replicas_are_equal(plain):
+    plain.wait_caught_up()
+    assert len(plain.digests()) == 1
+
+
+def test_without_eviction_writes_are_refused_and_reads_served(plain, leader):
+    limit(leader, "noeviction", 4 * MB)
+    replies = fill(leader, 0, 8000)
+    refused = [r for r in replies if isinstance(r, ReplyError)]
+    assert refused and str(refused[0]) == "OOM command not allowed when used memory > 'maxmemory'."
+    assert 1000 < len(replies) - len(refused) < 6000
+    assert leader.call("GET", "key:0") == VALUE.encode()
+    leader.call("CONFIG", "SET", "maxmemory", counted(leader) - MB)
+    with leader.client() as c, pytest.raises(ReplyError, match="^OOM"):
+        c.call("MULTI")
+        c.call("GET", "key:0")
+    with pytest.raises(ReplyError, match="^OOM"):
+        leader.call("APPEND", "key:0", "x")
+    assert leader.call("DEL", *[f"key:{i}" for i in range(2000)]) > 0
+    eventually(lambda: leader.call("SET", "again", "x") == "OK", what="room for a write")
+    assert leader.info("stats")["evicted_keys"] == "0"
+    assert_replicas_are_equal(plain)
+
+
+@pytest.mark.parametrize("policy", ("allkeys-lru", "allkeys-lfu", "allkeys-random"))
+def test_the_limit_holds_while_keys_come(plain, leader, policy):
+    limit(leader, policy, 4 * MB)
+    for round_ in range(4):
+        assert all(r == "OK" for r in fill(leader, round_ * 5000, 5000))
+    top = int(leader.call("CONFIG", "GET", "maxmemory")[1])
+    eventually(lambda: counted(leader) <= top, what="memory below the limit")
+    evicted = int(leader.info("stats")["evicted_keys"])
+    assert evicted > 10000
+    assert evicted + leader.call("DBSIZE") == 20000
+    assert_replicas_are_equal(plain)
+
+
+def test_what_is_used_often_stays(plain, leader):
+    """LFU: a few keys are read again and again while many others come once."""
+    limit(leader, "allkeys-lfu", 4 * MB, maxmemory_samples="10", lfu_log_factor="0")
+    fill(leader, 0, 100)
+    for round_ in range(10):
+        with leader.client() as c:
+            c.pipeline([["GET", f"key:{i}"] for i in range(100) for _ in range(3)])
+        fill(leader, 1000 + round_ * 1000, 1000)
+    assert keys_left(leader, 0, 100) >= 95
+    leader.call("CONFIG", "SET", "lfu-log-factor", "10", "maxmemory-samples", "5")
+
+
+def test_only_keys_with_a_time_go_and_the_nearest_first(plain, leader):
+    fill(leader, 0, 1000)
+    fill(leader, 1000, 1000, "EX", "10000")
+    fill(leader, 2000, 1000, "EX", "20000")
+    limit(leader, "volatile-ttl", 1 * MB, maxmemory_samples="10")
+    fill(leader, 3000, 1500)
+    assert keys_left(leader, 0, 1000) == 1000
+    assert keys_left(leader, 3000, 1500) == 1500
+    assert keys_left(leader, 1000, 1000) < keys_left(leader, 2000, 1000)
+    # When none with a time is left, writes are refused.
+    refused = [r for r in fill(leader, 5000, 8000) if isinstance(r, ReplyError)]
+    assert refused and keys_left(leader, 1000, 2000) == 0
+    leader.call("CONFIG", "SET", "maxmemory-samples", "5")
+    assert_replicas_are_equal(plain)
+
+
+def test_a_lower_limit_is_reached_without_commands(plain, leader):
+    fill(leader, 0, 10000)
+    before = counted(leader)
+    leader.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru", "maxmemory", before - 5 * MB)
+    eventually(lambda: counted(leader) <= before - 5 * MB, what="memory below the lower limit")
+    assert 0 < leader.call("DBSIZE") < 10000
+    assert_replicas_are_equal(plain)
+
+
+def test_the_largest_client_goes_first(plain, leader):
+    """Two clients that hold much in their queues, and one that is protected."""
+    with leader.client() as big, leader.client() as small, leader.client() as kept:
+        kept.call("CLIENT", "NO-EVICT", "ON")
+        for c, n in ((big, 24), (small, 1), (kept, 8)):
+            c.call("MULTI")
+            for _ in range(n):
+                c.call("ECHO", "x" * MB)
+        leader.call("CONFIG", "SET", "maxmemory-clients", str(24 * MB))
+        eventually(lambda: leader.info("stats")["evicted_clients"] == "1", what="an eviction")
+        with pytest.raises((ConnectionClosed, ConnectionError)):
+            big.call("PING")
+        assert len(small.call("EXEC")) == 1
+        assert len(kept.call("EXEC")) == 8
+    leader.call("CONFIG", "SET", "maxmemory-clients", "0")
