@@ -47,11 +47,29 @@ static uint16_t set_flags(const struct arg *argv, int argc)
     return KEYSPEC_OW | KEYSPEC_UPDATE;
 }
 
+/* BITFIELD reads only when all its operations are GET; what makes no sense counts as a write. */
+static uint16_t bitfield_flags(const struct arg *argv, int argc)
+{
+    int i = 2;
+
+    while (i < argc) {
+        if (arg_is(&argv[i], "GET") && i + 2 < argc) {
+            i += 3;
+        } else if (arg_is(&argv[i], "OVERFLOW") && i + 1 < argc) {
+            i += 2;
+        } else {
+            return KEYSPEC_RW | KEYSPEC_ACCESS | KEYSPEC_UPDATE;
+        }
+    }
+    return KEYSPEC_RO | KEYSPEC_ACCESS;
+}
+
 static const struct {
     const char *name;
     uint16_t (*flags)(const struct arg *argv, int argc);
 } variable_flags[] = {
     {"set", set_flags},
+    {"bitfield", bitfield_flags},
 };
 
 static uint16_t spec_flags(const struct command *c, const struct key_spec *s,

@@ -10,6 +10,7 @@ import dataclasses
 import random
 import time
 
+import diff_bitmap  # noqa: F401  registers its commands
 import diff_commands
 from diff_compare import MODES, Step, Transaction
 from diff_wire import Connection, encode
