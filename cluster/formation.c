@@ -60,6 +60,8 @@ static void describe_waiting(struct formation *f)
             why = "names another cluster-nodes list";
         } else if (f->hellos[i].slots_enabled != f->hellos[f->self].slots_enabled) {
             why = "has another cluster-enabled";
+        } else if (f->hellos[i].data_groups != f->hellos[f->self].data_groups) {
+            why = "has another cluster-data-groups";
         }
         if (why == NULL) {
             continue;
@@ -144,6 +146,7 @@ bool formation_try_plan(struct formation *f, const char *cluster_id, struct form
     *out = (struct formation_plan){
         .list_digest = f->digest,
         .slots_enabled = f->hellos[f->self].slots_enabled,
+        .data_groups = f->hellos[f->self].data_groups,
         .n_nodes = f->n,
     };
     snprintf(out->cluster_id, sizeof out->cluster_id, "%s", cluster_id);
@@ -169,5 +172,6 @@ bool formation_accepts(const struct formation *f, const struct formation_plan *p
     const struct formation_hello *self = &f->hellos[f->self];
 
     return plan->list_digest == f->digest && plan->slots_enabled == self->slots_enabled &&
+           plan->data_groups == self->data_groups &&
            formation_plan_number(plan, self->node.id) != 0;
 }

@@ -4,10 +4,11 @@
  *
  * Every unformed node tells every other node of its list who it is (node id, a digest of the
  * list, addresses). The node whose peer address sorts first is the founder: when all of the list
- * are present, unformed and name the same list and mode, it draws the cluster id, numbers the
- * nodes in sorted order and makes that plan durable before it tells anyone. From then on the plan
- * is handed to every unformed node whose id is in it. Ids are drawn once per data directory, so an
- * emptied disk comes back with another id, is not in the plan, and stays outside.
+ * are present, unformed and name the same list, mode and number of data groups, it draws the
+ * cluster id, numbers the nodes in sorted order and makes that plan durable before it tells anyone.
+ * From then on the plan is handed to every unformed node whose id is in it. Ids are drawn once per
+ * data directory, so an emptied disk comes back with another id, is not in the plan, and stays
+ * outside.
  *
  *     GATHERING --(all present: founder)--> PLANNED --(durable)--> FORMED
  *         |                                                          ^
@@ -24,12 +25,14 @@ struct formation_hello {
     struct cluster_node node; /* number 0 */
     uint64_t list_digest;
     bool slots_enabled;
+    uint32_t data_groups; /* cluster-data-groups */
 };
 
 struct formation_plan {
     char cluster_id[CLUSTER_ID_CHARS + 1];
     uint64_t list_digest;
     bool slots_enabled;
+    uint32_t data_groups;
     size_t n_nodes;
     struct cluster_node nodes[CLUSTER_NODES_MAX];
 };
@@ -57,7 +60,7 @@ MUST_CHECK bool formation_try_plan(struct formation *f, const char *cluster_id,
                                    struct formation_plan *out);
 /* Number of the node @id in @plan; 0: not in it. */
 uint64_t formation_plan_number(const struct formation_plan *plan, const char *id);
-/* True when an unformed node with this list, mode and id may adopt @plan. */
+/* True when an unformed node with this list, mode, number of groups and id may adopt @plan. */
 bool formation_accepts(const struct formation *f, const struct formation_plan *plan);
 
 /* "host:port" order, in which lists are sorted and pairs decide who dials. */

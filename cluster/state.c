@@ -19,10 +19,35 @@ const char *cluster_strerror(int error)
     }
 }
 
-int cluster_state_genesis(struct cluster_state *s, const char *cluster_id, bool slots_enabled,
-                          const struct cluster_node *nodes, size_t n_nodes)
+size_t cluster_first_node(uint32_t group, size_t n_nodes)
 {
-    if (n_nodes == 0 || n_nodes > CLUSTER_NODES_MAX || strlen(cluster_id) != CLUSTER_ID_CHARS) {
+    return group == CLUSTER_NO_GROUP ? 0 : (group - 1) % n_nodes;
+}
+
+/* Slots in runs of equal length, but for one slot where they cannot be. */
+static void divide_slots(struct cluster_state *s, const struct cluster_node *nodes,
+                         uint32_t n_groups)
+{
+    for (uint32_t i = 0; i < n_groups; i++) {
+        uint32_t number = i + 1;
+
+        s->groups[i].number = number;
+        if (n_groups > 1) {
+            s->groups[i].preferred_leader = nodes[cluster_first_node(number, s->n_nodes)].number;
+        }
+        for (uint32_t slot = i * CLUSTER_SLOTS / n_groups;
+             slot < (i + 1) * CLUSTER_SLOTS / n_groups; slot++) {
+            s->slot_group[slot] = (uint16_t)number;
+        }
+    }
+    s->n_groups = n_groups;
+}
+
+int cluster_state_genesis(struct cluster_state *s, const char *cluster_id, bool slots_enabled,
+                          const struct cluster_node *nodes, size_t n_nodes, uint32_t n_groups)
+{
+    if (n_nodes == 0 || n_nodes > CLUSTER_NODES_MAX || strlen(cluster_id) != CLUSTER_ID_CHARS ||
+        n_groups == 0 || n_groups > CLUSTER_DATA_GROUPS_MAX) {
         return CLUSTER_ERR_INVALID;
     }
     *s = (struct cluster_state){
@@ -31,8 +56,6 @@ int cluster_state_genesis(struct cluster_state *s, const char *cluster_id, bool 
         .epoch = 1,
         .next_node = nodes[n_nodes - 1].number + 1,
         .n_nodes = n_nodes,
-        .n_groups = 1,
-        .groups = {{.number = 1}},
     };
     snprintf(s->cluster_id, sizeof s->cluster_id, "%s", cluster_id);
     for (size_t i = 0; i < n_nodes; i++) {
@@ -41,9 +64,7 @@ int cluster_state_genesis(struct cluster_state *s, const char *cluster_id, bool 
         }
         s->nodes[i] = nodes[i];
     }
-    for (size_t slot = 0; slot < CLUSTER_SLOTS; slot++) {
-        s->slot_group[slot] = 1;
-    }
+    divide_slots(s, nodes, n_groups);
     cluster_state_check(s);
     return CLUSTER_OK;
 }
@@ -76,6 +97,16 @@ const struct cluster_group *cluster_state_group(const struct cluster_state *s, u
         }
     }
     return NULL;
+}
+
+unsigned cluster_state_first_slot(const struct cluster_state *s, uint32_t group)
+{
+    unsigned slot = 0;
+
+    while (slot < CLUSTER_SLOTS && s->slot_group[slot] != group) {
+        slot++;
+    }
+    return slot;
 }
 
 static int update_node(struct cluster_state *s, const struct cluster_node *node)
@@ -141,7 +172,8 @@ void cluster_state_check(const struct cluster_state *s)
     }
 }
 
-size_t cluster_choose_voters(const struct cluster_node *nodes, size_t n, size_t max, uint64_t *out)
+size_t cluster_choose_voters(const struct cluster_node *nodes, size_t n, size_t max, size_t first,
+                             uint64_t *out)
 {
     bool taken[CLUSTER_NODES_MAX] = {false};
     size_t chosen = 0;
@@ -150,7 +182,8 @@ size_t cluster_choose_voters(const struct cluster_node *nodes, size_t n, size_t 
     while (chosen < max && chosen < n) {
         bool in_round[CLUSTER_NODES_MAX] = {false};
 
-        for (size_t i = 0; i < n && chosen < max; i++) {
+        for (size_t k = 0; k < n && chosen < max; k++) {
+            size_t i = (first + k) % n;
             bool zone_served = false;
 
             for (size_t j = 0; j < n; j++) {

@@ -14,7 +14,8 @@
 #define CLUSTER_ZONE_MAX 64
 #define CLUSTER_NODES_MAX 64
 #define CLUSTER_GROUPS_MAX 256
-#define CLUSTER_NO_GROUP 0u /* group 0 owns no slots */
+#define CLUSTER_DATA_GROUPS_MAX 64 /* that a cluster can begin with */
+#define CLUSTER_NO_GROUP 0u        /* group 0 owns no slots */
 #define CLUSTER_SYSTEM_VOTERS_MAX 5
 #define CLUSTER_FEATURE_LEVEL 1
 
@@ -56,15 +57,18 @@ struct cluster_state {
     uint16_t slot_group[CLUSTER_SLOTS];              /* CLUSTER_NO_GROUP: unassigned */
 };
 
-/* The state a cluster begins with: @nodes (already numbered 1..n in list order) and one data
- * group that owns every slot. */
+/* The state a cluster begins with: @nodes (already numbered 1..n in list order) and the data groups
+ * 1..@n_groups, each with as many of the slots as the others, in one run. Several groups prefer
+ * the nodes in turn for their leaders; one group alone prefers none. */
 MUST_CHECK int cluster_state_genesis(struct cluster_state *s, const char *cluster_id,
                                      bool slots_enabled, const struct cluster_node *nodes,
-                                     size_t n_nodes);
+                                     size_t n_nodes, uint32_t n_groups);
 
 const struct cluster_node *cluster_state_node(const struct cluster_state *s, uint64_t number);
 const struct cluster_node *cluster_state_node_by_id(const struct cluster_state *s, const char *id);
 const struct cluster_group *cluster_state_group(const struct cluster_state *s, uint32_t number);
+/* The lowest slot of a group; CLUSTER_SLOTS: it has none. */
+unsigned cluster_state_first_slot(const struct cluster_state *s, uint32_t group);
 
 /* ---- commands of the log ------------------------------------------------------------------- */
 
@@ -85,7 +89,12 @@ int cluster_state_apply(struct cluster_state *s, const struct cluster_command *c
 void cluster_state_check(const struct cluster_state *s);
 
 /* Voters of a new group over @nodes: at most @max, spread over zones: zones in turn, within a
- * zone by number. Fills @out with node numbers in ascending order; returns how many. */
-size_t cluster_choose_voters(const struct cluster_node *nodes, size_t n, size_t max, uint64_t *out);
+ * zone by number, beginning with nodes[@first] and going round, so that groups that begin with
+ * different nodes spread over all of them. nodes[@first] is always chosen. Fills @out with node
+ * numbers in ascending order; returns how many. */
+size_t cluster_choose_voters(const struct cluster_node *nodes, size_t n, size_t max, size_t first,
+                             uint64_t *out);
+/* The index of the node that data group @group begins with: of its voters, and as its leader. */
+size_t cluster_first_node(uint32_t group, size_t n_nodes);
 
 #endif

@@ -96,6 +96,7 @@ static void client_free(struct client *c)
     resp_parser_release(&c->parser);
     buf_release(&c->in);
     buf_release(&c->out);
+    free(c->writes);
     free(c->name);
     free(c->lib_name);
     free(c->lib_ver);
@@ -119,6 +120,19 @@ void client_close_after_reply(struct client *c)
     if (!link_is_in(&c->dirty_link)) {
         link_append(&c->node->clients.dirty, &c->dirty_link);
     }
+}
+
+void client_note_write(struct client *c, uint32_t group, uint64_t batch)
+{
+    uint32_t i = 0;
+
+    while (i < c->n_writes && c->writes[i].group != group) {
+        i++;
+    }
+    if (i == c->n_writes) {
+        c->writes = mem_realloc(c->writes, (++c->n_writes) * sizeof *c->writes);
+    }
+    c->writes[i] = (struct write_mark){.group = group, .batch = batch};
 }
 
 struct client *client_by_id(struct node *n, uint64_t id)
@@ -701,7 +715,7 @@ static bool has_waited_for_leader(const struct group *g)
 void clients_check_deadlines(struct node *n)
 {
     expire_parked(&n->clients.unrouted, n->now_us);
-    for (size_t i = 0; i < NODE_GROUPS_MAX; i++) {
+    for (size_t i = 0; i < n->n_groups; i++) {
         if (n->groups[i] != NULL) {
             expire_parked(&n->groups[i]->parked, n->now_us);
             gate_recheck(n->groups[i]);

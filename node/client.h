@@ -8,7 +8,8 @@
  *     out:  [ written | released | segment: gate | segment: gate | ... ]
  *
  * A segment opens in order only. When its group's leadership is lost and its batch is gone, its
- * bytes are replaced by an error that says where to go (node/gate.c). */
+ * bytes are replaced by an error that says where to go (node/gate.c). A reply that depends on
+ * several groups has a segment for each, all but the last without bytes. */
 #ifndef NODE_CLIENT_H
 #define NODE_CLIENT_H
 
@@ -47,8 +48,10 @@ struct segment {
     uint64_t gate;       /* batch of .group that must be committed; 0: none */
     uint64_t executed;   /* node->executions then: the lease must have been valid after it */
     struct group *group; /* NULL: no gate, only in order */
-    uint16_t slot;
+    uint16_t slot;       /* where its client is sent; ROUTE_ANY_SLOT: one of the group's */
     bool needs_lease;
+    bool joined;       /* of one reply with the next segment, which has its bytes */
+    bool others_wrote; /* the command has changed data in another group of that reply */
 };
 
 enum client_flag {
@@ -128,12 +131,22 @@ struct client {
     int64_t created_wall_ms;
     int64_t last_active_us;
     const struct command *last_command;
-    uint64_t last_write_batch; /* WAIT: newest batch of the data group this client wrote */
-    bool processing;           /* inside client_process_input(): no recursion */
+    struct write_mark *writes; /* WAIT: what this client wrote last, one for each group */
+    uint32_t n_writes;
+    bool processing; /* inside client_process_input(): no recursion */
     uint64_t net_in, net_out, commands;
     size_t memory;               /* client_memory() as it was last added to node->clients.memory */
     int64_t soft_limit_since_us; /* output above the soft limit since; 0: no */
 };
+
+/* The last write of a client to a group. */
+struct write_mark {
+    uint32_t group;
+    uint64_t batch;
+    uint64_t index; /* of the log, that followers must reach; 0: not known yet */
+};
+/* The client wrote @batch of @group. */
+void client_note_write(struct client *c, uint32_t group, uint64_t batch);
 
 struct clients {
     struct link all;     /* in order of arrival */

@@ -330,6 +330,12 @@ int config_check(const struct config *c, char *error)
                     (long long)c->proto_max_bulk_len, (long long)c->max_uncommitted_bytes,
                     RAFT_ENTRY_BYTES_MAX, ENTRY_BYTES_RESERVED);
     }
+    if (c->cluster_data_groups > 1 && !c->cluster_enabled) {
+        return fail(error,
+                    "cluster-data-groups: %lld need cluster-enabled yes: one database is "
+                    "one group",
+                    (long long)c->cluster_data_groups);
+    }
     if (c->raft_election_timeout <= 2 * c->raft_heartbeat_interval) {
         return fail(error,
                     "raft-election-timeout: %lld ms must be more than two of "

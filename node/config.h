@@ -61,6 +61,8 @@ struct config {
     char *cluster_announce_ip; /* "": the host of its entry in cluster-nodes */
     int64_t cluster_announce_port;
     char *availability_zone;
+    int64_t cluster_data_groups;     /* that a cluster is formed with */
+    int64_t leader_balance_delay;    /* ms until a group's preferred leader asks; 0: never */
     int64_t raft_heartbeat_interval; /* ms */
     int64_t raft_election_timeout;   /* ms */
     int64_t raft_lease_drift;        /* parts per million */

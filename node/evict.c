@@ -72,7 +72,7 @@ static uint64_t replication_bytes(struct node *n)
 {
     uint64_t sum = raft_host_cached_bytes(n->host);
 
-    for (uint32_t i = 0; i < NODE_GROUPS_MAX; i++) {
+    for (uint32_t i = 0; i < n->n_groups; i++) {
         if (n->groups[i] != NULL) {
             sum += n->groups[i]->batch.cap;
         }
@@ -179,7 +179,7 @@ static bool may_evict(const struct group *g)
 
 static void fill_pool(struct node *n, unsigned policy)
 {
-    for (uint32_t i = 0; i < NODE_GROUPS_MAX; i++) {
+    for (uint32_t i = 0; i < n->n_groups; i++) {
         struct group *g = n->groups[i];
 
         for (uint32_t db = 0; may_evict(g) && db < keyspace_databases(g->ks); db++) {
@@ -229,10 +229,10 @@ static bool take_from_pool(struct node *n, unsigned policy, struct victim *out)
 /* Any key: of the group and database after those of the last time, so that all get their turn. */
 static bool take_random(struct node *n, unsigned policy, struct victim *out)
 {
-    uint32_t start = (uint32_t)rng_below(&n->rng, NODE_GROUPS_MAX);
+    uint32_t start = n->n_groups == 0 ? 0 : (uint32_t)rng_below(&n->rng, n->n_groups);
 
-    for (uint32_t i = 0; i < NODE_GROUPS_MAX; i++) {
-        struct group *g = n->groups[(start + i) % NODE_GROUPS_MAX];
+    for (uint32_t i = 0; i < n->n_groups; i++) {
+        struct group *g = n->groups[(start + i) % n->n_groups];
         uint32_t dbs = may_evict(g) ? keyspace_databases(g->ks) : 0;
         uint32_t first = dbs == 0 ? 0 : (uint32_t)rng_below(&n->rng, dbs);
 
@@ -287,7 +287,7 @@ static size_t evict(struct node *n, const struct victim *v)
 
 static bool is_congested(const struct node *n)
 {
-    for (uint32_t i = 0; i < NODE_GROUPS_MAX; i++) {
+    for (uint32_t i = 0; i < n->n_groups; i++) {
         if (n->groups[i] != NULL && group_is_congested(n->groups[i])) {
             return true;
         }

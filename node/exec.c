@@ -221,13 +221,28 @@ static bool has_memory(struct client *c, const struct cmd *cmd)
     return false;
 }
 
+static void note_writes(struct client *c, const struct cmd *cmd)
+{
+    if (cmd->span == NULL) {
+        if (cmd->wrote) {
+            client_note_write(c, cmd->group->number, cmd->gate);
+        }
+        return;
+    }
+    for (size_t i = 0; i < cmd->span->n; i++) {
+        struct span_part p = span_part(cmd, i);
+
+        if (p.wrote) {
+            client_note_write(c, p.group->number, p.gate);
+        }
+    }
+}
+
 /* The command has run: its reply goes behind its gate. */
 static void finish(struct client *c, const struct cmd *cmd, size_t from, uint16_t slot)
 {
     c->commands++;
-    if (cmd->wrote) {
-        c->last_write_batch = cmd->gate;
-    }
+    note_writes(c, cmd);
     if (!drop_reply(c, from) && c->out.len > from) {
         gate_reply(c, cmd, slot);
     }

@@ -68,10 +68,52 @@ void gate_plain(struct client *c)
     *segment_push(c) = (struct segment){.end = stream_end(c)};
 }
 
+/* A reply of several groups: joined segments. */
+static void gate_span(struct client *c, const struct cmd *cmd, uint16_t slot)
+{
+    uint64_t start = c->seg_n > 0 ? segment_at(c, c->seg_n - 1)->end : c->released;
+    struct segment *last = NULL;
+    size_t writers = 0;
+
+    for (size_t i = 0; i < cmd->span->n; i++) {
+        writers += span_part(cmd, i).wrote;
+    }
+    for (size_t i = 0; i < cmd->span->n; i++) {
+        struct span_part p = span_part(cmd, i);
+
+        if (!p.touched || p.group->state != GROUP_SERVING) {
+            continue;
+        }
+        last = segment_push(c);
+        *last = (struct segment){
+            .end = start,
+            .gate = p.gate,
+            .executed = c->node->executions,
+            .group = p.group,
+            .slot = p.group == cmd->span->parts[0].group ? slot : ROUTE_ANY_SLOT,
+            .needs_lease = !p.wrote,
+            .joined = true,
+            .others_wrote = writers > p.wrote,
+        };
+        c->node->stats.gated_replies += p.gate > p.group->committed;
+    }
+    if (last == NULL) {
+        gate_plain(c);
+        return;
+    }
+    last->end = stream_end(c);
+    last->joined = false;
+    look_at_end_of_turn(c);
+}
+
 void gate_reply(struct client *c, const struct cmd *cmd, uint16_t slot)
 {
     struct group *g = cmd->group;
 
+    if (cmd->span != NULL) {
+        gate_span(c, cmd, slot);
+        return;
+    }
     if (!cmd->touched || g == NULL || g->state != GROUP_SERVING) {
         gate_plain(c);
         return;
@@ -185,8 +227,46 @@ void gate_recheck(struct group *g) { advance_list(&g->unconfirmed); }
 /* ---- replacing replies that will never be true --------------------------------------------------
  */
 
-/* Rewrite the unreleased output of @c: segments of @g for which @is_lost says so become an error.
- */
+/* Index behind the last segment of the reply that segment @i begins. */
+static uint32_t reply_end(struct client *c, uint32_t i)
+{
+    while (segment_at(c, i)->joined) {
+        i++;
+    }
+    return i + 1;
+}
+
+/* Of the segments [@i, @end) of one reply the first that is lost; NULL: none. */
+static const struct segment *
+find_lost(struct client *c, uint32_t i, uint32_t end, const struct group *g,
+          bool (*is_lost)(const struct group *, const struct segment *))
+{
+    for (; i < end; i++) {
+        const struct segment *s = segment_at(c, i);
+
+        if (s->group == g && is_lost(g, s)) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
+static void reply_lost(struct node *n, struct group *g, const struct segment *s,
+                       struct resp_out *reply)
+{
+    if (s->others_wrote) {
+        /* "Surely not executed", as a redirection says, would not be true. */
+        resp_error(reply,
+                   "ERR some slots went to another node while the command was executed: what "
+                   "it did in the others may stay");
+    } else {
+        route_reply_redirect(n, g, s->slot, reply);
+    }
+    n->stats.redirected_replies++;
+}
+
+/* Rewrite the unreleased output of @c: replies with a segment of @g for which @is_lost says so
+ * become an error. */
 static void replace_lost(struct client *c, struct group *g,
                          bool (*is_lost)(const struct group *, const struct segment *))
 {
@@ -198,19 +278,29 @@ static void replace_lost(struct client *c, struct group *g,
     buf_init(&c->out);
     buf_append(&c->out, buf_head(&old), skip);
     reply.buf = &c->out;
-    for (uint32_t i = 0; i < c->seg_n; i++) {
-        struct segment *s = segment_at(c, i);
-        size_t n = (size_t)(s->end - from);
+    for (uint32_t i = 0, end; i < c->seg_n; i = end) {
+        const struct segment *lost;
+        uint64_t start = stream_end(c);
+        size_t n;
 
-        if (s->group == g && is_lost(g, s)) {
-            route_reply_redirect(c->node, g, s->slot, &reply);
-            s->group = NULL;
-            c->node->stats.redirected_replies++;
+        end = reply_end(c, i);
+        lost = find_lost(c, i, end, g, is_lost);
+        n = (size_t)(segment_at(c, end - 1)->end - from);
+        if (lost != NULL) {
+            reply_lost(c->node, g, lost, &reply);
         } else {
             buf_append(&c->out, buf_head(&old) + (from - c->out_base), n);
         }
-        from = s->end;
-        s->end = stream_end(c);
+        from += n;
+        for (; i < end; i++) {
+            struct segment *s = segment_at(c, i);
+
+            s->end = i + 1 == end ? stream_end(c) : start;
+            if (lost != NULL) {
+                s->group = NULL;
+                s->joined = false;
+            }
+        }
     }
     buf_release(&old);
     gate_advance(c);
@@ -303,7 +393,7 @@ void gate_expire(struct node *n)
 {
     int64_t limit_us = n->now_us - n->config.outcome_wait_timeout * 1000;
 
-    for (size_t i = 0; i < NODE_GROUPS_MAX; i++) {
+    for (size_t i = 0; i < n->n_groups; i++) {
         struct group *g = n->groups[i];
 
         if (g == NULL) {

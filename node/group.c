@@ -591,6 +591,7 @@ static void on_group(struct node *n, const struct raft_event *e)
     assert(n->groups[e->group] == NULL);
     g = group_new(n, e->group);
     n->groups[e->group] = g;
+    n->n_groups = MAX_OF(n->n_groups, e->group + 1);
     start_loading(g, e->pos);
 }
 
@@ -604,7 +605,7 @@ void group_on_event(struct node *n, struct raft_event *e)
         return;
     }
     if (e->type == RAFT_EV_DISK_FULL) { /* one log for all groups */
-        for (size_t i = 0; i < NODE_GROUPS_MAX; i++) {
+        for (size_t i = 0; i < n->n_groups; i++) {
             if (n->groups[i] != NULL) {
                 n->groups[i]->disk_full = e->full;
             }

@@ -93,6 +93,7 @@ struct group {
     struct rdb_loader *loader;
     struct raft_pos load_pos;
     struct raft_pos snapshot; /* newest published one here */
+    uint64_t snapshot_taken;  /* index of the newest one this node wrote */
     int64_t load_started_us;
 
     /* Transfer. */

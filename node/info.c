@@ -133,10 +133,11 @@ static void info_cpu(struct buf *out)
 {
     struct rusage self = {0}, children = {0}, thread = {0};
 
-    /* These fail for a wrong first argument only. */
+    /* These fail for a wrong first argument only. The part is asked first, so that it is not larger
+     * than the whole. */
+    (void)getrusage(RUSAGE_THREAD, &thread);
     (void)getrusage(RUSAGE_SELF, &self);
     (void)getrusage(RUSAGE_CHILDREN, &children);
-    (void)getrusage(RUSAGE_THREAD, &thread);
     cpu_field(out, "used_cpu_sys", self.ru_stime);
     cpu_field(out, "used_cpu_user", self.ru_utime);
     cpu_field(out, "used_cpu_sys_children", children.ru_stime);
@@ -151,7 +152,7 @@ static uint64_t tables_bytes(const struct node *n)
 {
     uint64_t sum = 0;
 
-    for (size_t i = 0; i < NODE_GROUPS_MAX; i++) {
+    for (size_t i = 0; i < n->n_groups; i++) {
         const struct group *g = n->groups[i];
 
         for (uint32_t db = 0; g != NULL && g->ks != NULL && db < keyspace_databases(g->ks); db++) {
@@ -165,7 +166,7 @@ static uint64_t batch_bytes(const struct node *n)
 {
     uint64_t sum = 0;
 
-    for (size_t i = 0; i < NODE_GROUPS_MAX; i++) {
+    for (size_t i = 0; i < n->n_groups; i++) {
         sum += n->groups[i] == NULL ? 0 : n->groups[i]->batch.len;
     }
     return sum;
@@ -263,31 +264,56 @@ static void info_loading(const struct group *g, struct buf *out)
     info_field(out, "loading_eta_seconds", "%lld", (long long)eta);
 }
 
+/* Of all data groups together. */
+struct saved {
+    const struct group *loading; /* the first that is being loaded */
+    uint64_t changes;            /* entries since the last snapshot */
+    uint64_t bytes;              /* of snapshots */
+};
+
+static struct saved data_saved(struct node *n)
+{
+    struct saved s = {0};
+
+    for (uint32_t i = NODE_FIRST_DATA_GROUP; i < n->n_groups; i++) {
+        const struct group *g = n->groups[i];
+        struct raft_group_status status;
+
+        if (g == NULL) {
+            continue;
+        }
+        if (g->state != GROUP_LOADING) {
+            s.changes += g->applied - g->snapshot.index;
+        } else if (s.loading == NULL) {
+            s.loading = g;
+        }
+        if (raft_host_group_status(n->host, i, &status) == RAFT_HOST_OK) {
+            s.bytes += status.snapshot_bytes;
+        }
+    }
+    return s;
+}
+
 static void info_persistence(struct node *n, struct buf *out)
 {
     const struct stats *s = &n->stats;
-    const struct group *g = n->groups[NODE_DATA_GROUP];
-    bool loading = g == NULL || g->state == GROUP_LOADING;
+    struct saved data = data_saved(n);
     int64_t saved_ms = s->last_snapshot_wall_ms != 0 ? s->last_snapshot_wall_ms : n->start_wall_ms;
     struct snapshot_progress p;
-    struct raft_group_status group = {0};
     struct raft_host_status host;
     const char *status = s->last_snapshot_failed ? "err" : "ok";
     long long running_s, took_s;
 
     snapshot_progress(n, &p);
     raft_host_get_status(n->host, &host);
-    if (raft_host_group_status(n->host, NODE_DATA_GROUP, &group) != RAFT_HOST_OK) {
-        memset(&group, 0, sizeof group); /* not formed yet: nothing is stored */
-    }
     running_s = p.running ? (long long)(n->now_wall_ms - p.started_wall_ms) / 1000 : -1;
     took_s = s->snapshots_ok > 0 ? (long long)s->last_snapshot_duration_ms / 1000 : -1;
-    number(out, "loading", loading);
+    number(out, "loading", data.loading != NULL || groups_home(n) == NULL);
     number(out, "async_loading", 0);
     info_field(out, "current_fork_perc", "%.2f", percent(p.keys_done, p.keys_total));
     number(out, "current_save_keys_processed", p.keys_done);
     number(out, "current_save_keys_total", p.keys_total);
-    number(out, "rdb_changes_since_last_save", loading ? 0 : g->applied - g->snapshot.index);
+    number(out, "rdb_changes_since_last_save", data.changes);
     number(out, "rdb_bgsave_in_progress", p.running);
     info_field(out, "rdb_last_save_time", "%lld", (long long)saved_ms / 1000);
     info_field(out, "rdb_last_bgsave_status", "%s", status);
@@ -306,11 +332,11 @@ static void info_persistence(struct node *n, struct buf *out)
     number(out, "module_fork_in_progress", 0);
     number(out, "module_fork_last_cow_size", 0);
     number(out, "aof_current_size", host.wal.bytes);
-    number(out, "aof_base_size", group.snapshot_bytes);
+    number(out, "aof_base_size", data.bytes);
     number(out, "aof_pending_rewrite", p.wanted);
     number(out, "aof_buffer_length", batch_bytes(n));
-    if (g != NULL && g->loader != NULL) {
-        info_loading(g, out);
+    if (data.loading != NULL && data.loading->loader != NULL) {
+        info_loading(data.loading, out);
     }
 }
 
@@ -400,21 +426,38 @@ static void info_errorstats(struct node *n, struct buf *out)
     }
 }
 
+static uint32_t databases(const struct node *n)
+{
+    const struct group *home = groups_home(n);
+
+    return home == NULL || home->ks == NULL ? 0 : keyspace_databases(home->ks);
+}
+
+/* The keys that clients see here. */
 static void info_keyspace(struct node *n, struct buf *out)
 {
-    const struct group *g = n->groups[NODE_DATA_GROUP];
+    for (uint32_t db = 0; db < databases(n); db++) {
+        uint64_t keys = 0, expires = 0;
+        int64_t ttl = 0;
 
-    if (g == NULL || g->ks == NULL) {
-        return;
-    }
-    for (uint32_t db = 0; db < keyspace_databases(g->ks); db++) {
-        if (keyspace_size(g->ks, db) == 0) {
-            continue;
+        for (uint32_t i = NODE_FIRST_DATA_GROUP; i < n->n_groups; i++) {
+            const struct group *g = n->groups[i];
+
+            if (g != NULL && g->ks != NULL && groups_show(n, g)) {
+                uint64_t e = keyspace_expires(g->ks, db);
+
+                keys += keyspace_size(g->ks, db);
+                expires += e;
+                /* The mean of the means, by how many keys they are of. */
+                ttl += e == 0 ? 0
+                              : (keyspace_avg_ttl(g->ks, db, n->now_wall_ms) - ttl) * (int64_t)e /
+                                    (int64_t)expires;
+            }
         }
-        buf_printf(out, "db%u:keys=%llu,expires=%llu,avg_ttl=%lld\r\n", db,
-                   (unsigned long long)keyspace_size(g->ks, db),
-                   (unsigned long long)keyspace_expires(g->ks, db),
-                   (long long)keyspace_avg_ttl(g->ks, db, n->now_wall_ms));
+        if (keys > 0) {
+            buf_printf(out, "db%u:keys=%llu,expires=%llu,avg_ttl=%lld\r\n", db,
+                       (unsigned long long)keys, (unsigned long long)expires, (long long)ttl);
+        }
     }
 }
 

@@ -2,9 +2,9 @@
  *
  * node/info_raft.c - INFO's sections "replication" and "raft"; see node/info.h.
  *
- * "replication" shows the data group in Redis's terms, so that clients, exporters and sentinels
- * find what they look for: the leader is the master, offsets are log indexes, the log is the
- * backlog. "raft" shows each group as it is:
+ * "replication" shows the home group (node/groups.h) in Redis's terms, so that clients, exporters
+ * and sentinels find what they look for: the leader is the master, offsets are log indexes, the log
+ * is the backlog. "raft" shows each group as it is:
  *
  *   group1:role=leader,state=serving,term=3,...       one line per group with a replica here
  *   group1_follower0:node=2,ip=...,lag=0,...          where this node leads: one per other member
@@ -84,15 +84,25 @@ static void info_follower(struct node *n, const struct group *g, const struct ra
     info_field(out, "connected_slaves", "0");
 }
 
+static bool any_transfer(const struct node *n)
+{
+    bool any = false;
+
+    for (uint32_t i = NODE_FIRST_DATA_GROUP; i < n->n_groups; i++) {
+        any |= n->groups[i] != NULL && n->groups[i]->transfer_wanted;
+    }
+    return any;
+}
+
 void info_replication(struct node *n, struct buf *out)
 {
-    const struct group *g = n->groups[NODE_DATA_GROUP];
+    const struct group *g = groups_home(n);
     const char *id = raft_host_identity(n->host)->cluster_id;
     bool leads = g != NULL && g->role == RAFT_ROLE_LEADER;
     struct raft_group_status status;
     const struct raft_status *s = &status.raft;
 
-    if (raft_host_group_status(n->host, NODE_DATA_GROUP, &status) != RAFT_HOST_OK) {
+    if (g == NULL || raft_host_group_status(n->host, g->number, &status) != RAFT_HOST_OK) {
         status = (struct raft_group_status){0}; /* not formed yet */
     }
     info_field(out, "role", "%s", leads ? "master" : "slave");
@@ -102,7 +112,7 @@ void info_replication(struct node *n, struct buf *out)
         info_follower(n, g, s, out);
     }
     info_field(out, "master_failover_state", "%s",
-               g != NULL && g->transfer_wanted ? "failover-in-progress" : "no-failover");
+               any_transfer(n) ? "failover-in-progress" : "no-failover");
     info_field(out, "master_replid", "%s", id[0] == '\0' ? no_id : id);
     info_field(out, "master_replid2", "%s", no_id);
     info_field(out, "master_repl_offset", "%llu", (unsigned long long)(g == NULL ? 0 : g->applied));
@@ -253,7 +263,7 @@ void info_raft(struct node *n, struct buf *out)
     unsigned groups = 0;
 
     raft_host_get_status(n->host, &host);
-    for (size_t i = 0; i < NODE_GROUPS_MAX; i++) {
+    for (size_t i = 0; i < n->n_groups; i++) {
         groups += n->groups[i] != NULL;
     }
     info_field(out, "raft_node", "%llu", (unsigned long long)self->node);
@@ -263,7 +273,7 @@ void info_raft(struct node *n, struct buf *out)
     info_field(out, "raft_waiting_for", "%s", system_waiting_for(n));
     info_field(out, "raft_appendfsync", "%s", appendfsync_name(n->config.appendfsync));
     info_field(out, "raft_groups", "%u", groups);
-    for (size_t i = 0; i < NODE_GROUPS_MAX; i++) {
+    for (size_t i = 0; i < n->n_groups; i++) {
         if (n->groups[i] != NULL) {
             one_group(n, n->groups[i], out);
         }

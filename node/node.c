@@ -63,7 +63,7 @@ static void on_check(struct ev_loop *loop, struct ev_check *w, int events)
 
 static void propose_all(struct node *n)
 {
-    for (size_t i = 0; i < NODE_GROUPS_MAX; i++) {
+    for (size_t i = 0; i < n->n_groups; i++) {
         if (n->groups[i] != NULL) {
             group_propose(n->groups[i]);
         }
@@ -75,7 +75,7 @@ static bool work_some(struct node *n)
 {
     bool more = false;
 
-    for (size_t i = 0; i < NODE_GROUPS_MAX; i++) {
+    for (size_t i = 0; i < n->n_groups; i++) {
         if (n->groups[i] != NULL) {
             more |= group_work(n->groups[i], WORK_SLICE_US);
         }
@@ -116,7 +116,7 @@ static void on_idle(struct ev_loop *loop, struct ev_idle *w, int events)
 
 static void tell_groups(struct node *n, const struct raft_event *e)
 {
-    for (size_t i = 0; i < NODE_GROUPS_MAX; i++) {
+    for (size_t i = 0; i < n->n_groups; i++) {
         if (n->groups[i] != NULL) {
             group_on_peer(n->groups[i], e->peer.identity.node, e->type == RAFT_EV_PEER_UP);
         }
@@ -156,7 +156,7 @@ static void on_events(void *arg, void **messages, size_t count)
 static void expire_some(struct node *n)
 {
     n->expire_more = false;
-    for (size_t i = 0; i < NODE_GROUPS_MAX && n->config.active_expire; i++) {
+    for (size_t i = 0; i < n->n_groups && n->config.active_expire; i++) {
         struct group *g = n->groups[i];
 
         n->expire_more |= g != NULL && g->ks != NULL && exec_expire(g, EXPIRE_SLICE_US);
@@ -176,7 +176,7 @@ static void on_cron(struct ev_loop *loop, struct ev_timer *w, int events)
     slowlog_cron(n);
     expire_some(n);
     evict_cron(n);
-    for (size_t i = 0; i < NODE_GROUPS_MAX; i++) {
+    for (size_t i = 0; i < n->n_groups; i++) {
         struct group *g = n->groups[i];
 
         if (g != NULL && g->ks != NULL) {
@@ -243,7 +243,7 @@ void node_shutdown(struct node *n)
     }
     n->shutdown_asked = true;
     n->shutdown_deadline_us = n->now_us + n->config.shutdown_timeout * 1000000;
-    for (size_t i = 0; i < NODE_GROUPS_MAX; i++) {
+    for (size_t i = 0; i < n->n_groups; i++) {
         if (has_other_voters(n, n->groups[i])) {
             log_notice("group %zu: handing leadership over before the shutdown", i);
             if (!group_transfer(n->groups[i], 0)) {
@@ -259,7 +259,7 @@ bool node_shutdown_advance(struct node *n)
     bool busy = false;
 
     node_has_work(n);
-    for (size_t i = 0; i < NODE_GROUPS_MAX; i++) {
+    for (size_t i = 0; i < n->n_groups; i++) {
         struct group *g = n->groups[i];
 
         busy |= g != NULL && (g->transfer_wanted || g->committed < g->proposed);
@@ -455,7 +455,7 @@ void node_stop(struct node *n)
     }
     snapshotter_free(n->snapshotter);
     raft_host_free(n->host);
-    for (size_t i = 0; i < NODE_GROUPS_MAX; i++) {
+    for (size_t i = 0; i < n->n_groups; i++) {
         group_free(n->groups[i]);
     }
     worker_free(n->bg);

@@ -12,6 +12,7 @@
 #include "node/client.h"
 #include "node/config.h"
 #include "node/group.h"
+#include "node/groups.h"
 #include "node/stats.h"
 #include "raft/host.h"
 
@@ -20,10 +21,6 @@
 #define NODE_VERSION "0.1.0"
 /* The Redis whose commands and replies are the yardstick: clients look at redis_version. */
 #define NODE_REDIS_VERSION "7.0.15"
-
-#define NODE_SYSTEM_GROUP 0u
-#define NODE_DATA_GROUP 1u /* the one data group of this version */
-#define NODE_GROUPS_MAX 2u
 
 struct snapshotter; /* node/snapshot.h */
 struct system;      /* node/system.h: formation and the system group */
@@ -47,6 +44,8 @@ struct node {
     uint64_t executions; /* commands executed so far: orders reads and lease checks */
 
     struct group *groups[NODE_GROUPS_MAX]; /* by group number; NULL: not here (yet) */
+    uint32_t n_groups;                     /* all that are here have lower numbers */
+    struct span span; /* of the command being executed, where it is over several groups */
     struct system *system;
     struct snapshotter *snapshotter;
     struct clients clients;

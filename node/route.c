@@ -67,6 +67,18 @@ int route_slot(const struct command *cmd, const struct arg *argv, int argc)
     return slot;
 }
 
+/* MOVED must name a slot that is served there, or clients would learn something wrong. */
+static unsigned slot_for(const struct node *n, const struct group *g, uint16_t slot)
+{
+    unsigned first;
+
+    if (slot != ROUTE_ANY_SLOT) {
+        return slot;
+    }
+    first = cluster_state_first_slot(system_state(n), g->number);
+    return first == CLUSTER_SLOTS ? 0 : first;
+}
+
 void route_reply_redirect(struct node *n, struct group *g, uint16_t slot, struct resp_out *reply)
 {
     const struct cluster_node *leader = NULL;
@@ -76,7 +88,8 @@ void route_reply_redirect(struct node *n, struct group *g, uint16_t slot, struct
     }
     if (n->config.cluster_enabled) {
         if (leader != NULL) {
-            resp_errorf(reply, "MOVED %u %s:%u", slot, leader->client.host, leader->client.port);
+            resp_errorf(reply, "MOVED %u %s:%u", slot_for(n, g, slot), leader->client.host,
+                        leader->client.port);
         } else {
             resp_error(reply, "CLUSTERDOWN The cluster is down");
         }
@@ -156,17 +169,6 @@ static enum route no_group(struct client *c, struct cmd *cmd)
     return ROUTE_REPLIED;
 }
 
-static struct group *group_of_slot(struct node *n, int slot)
-{
-    if (!n->config.cluster_enabled || slot < 0) {
-        return n->groups[NODE_DATA_GROUP];
-    }
-
-    uint16_t number = system_state(n)->slot_group[slot];
-
-    return number == CLUSTER_NO_GROUP || number >= NODE_GROUPS_MAX ? NULL : n->groups[number];
-}
-
 static void use_group(struct cmd *cmd, struct group *g)
 {
     cmd->group = g;
@@ -179,6 +181,49 @@ static bool may_read_locally(const struct client *c, uint32_t flags)
         return false;
     }
     return !c->node->config.cluster_enabled || (c->flags & CLIENT_READONLY) != 0;
+}
+
+bool route_is_over_keyspace(const struct command *cmd)
+{
+    return cmd->n_key_specs == 0 && (cmd->flags & (CMD_WRITE | CMD_READONLY)) != 0;
+}
+
+/* All groups of the span must be ready for @cmd, which is then over them. */
+static enum route decide_span(struct client *c, struct cmd *cmd, struct span *s, uint16_t slot,
+                              bool local_read)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        struct group *g = s->parts[i].group;
+        enum route r = g->ks == NULL
+                           ? no_group(c, cmd)
+                           : decide(c, cmd, g, i == 0 ? slot : ROUTE_ANY_SLOT, local_read);
+
+        if (r != ROUTE_HERE) {
+            cmd->group = g;
+            return r;
+        }
+    }
+    span_begin(s, cmd);
+    return ROUTE_HERE;
+}
+
+/* Over the whole keyspace: the groups this node leads, or else its replicas; a write must be sent
+ * to the leader by the client's own choice, as with a Redis replica. */
+static enum route route_keyspace(struct client *c, struct cmd *cmd)
+{
+    bool is_write = (cmd->command->flags & CMD_WRITE) != 0;
+    struct span *s = &c->node->span;
+
+    if (is_write && !groups_lead(c->node) && group_leader_is_elsewhere(cmd->group)) {
+        resp_error(cmd->reply, "READONLY You can't write against a read only replica.");
+        return ROUTE_REPLIED;
+    }
+    if (c->node->n_groups <= NODE_FIRST_DATA_GROUP + 1) {
+        return decide(c, cmd, cmd->group, ROUTE_ANY_SLOT, !is_write);
+    }
+    span_clear(s);
+    span_add_shown(s, c->node);
+    return s->n == 0 ? no_group(c, cmd) : decide_span(c, cmd, s, ROUTE_ANY_SLOT, !is_write);
 }
 
 enum route route_command(struct client *c, struct cmd *cmd, uint16_t *slot_out)
@@ -203,7 +248,7 @@ enum route route_command(struct client *c, struct cmd *cmd, uint16_t *slot_out)
         }
     }
 
-    struct group *g = group_of_slot(n, slot);
+    struct group *g = groups_of_slot(n, slot);
     bool on_data = has_keys || (flags & (CMD_WRITE | CMD_READONLY)) != 0;
 
     if (g != NULL) {
@@ -216,23 +261,19 @@ enum route route_command(struct client *c, struct cmd *cmd, uint16_t *slot_out)
         return no_group(c, cmd);
     }
     if (!has_keys || slot == ROUTE_NO_KEYS) {
-        /* Over the whole keyspace (KEYS, DBSIZE, FLUSHALL): this node's replica; a write must be
-         * sent to the leader by the client's own choice, as with a Redis replica. */
         if (has_keys && n->config.cluster_enabled) {
             return ROUTE_HERE; /* keys were expected but none given: an arity matter */
         }
-        if ((flags & CMD_WRITE) && group_leader_is_elsewhere(g)) {
-            resp_error(cmd->reply, "READONLY You can't write against a read only replica.");
-            return ROUTE_REPLIED;
-        }
-        return decide(c, cmd, g, 0, (flags & CMD_WRITE) == 0);
+        *slot_out = ROUTE_ANY_SLOT;
+        return route_keyspace(c, cmd);
     }
     return decide(c, cmd, g, *slot_out, may_read_locally(c, flags));
 }
 
-enum route route_exec(struct client *c, struct cmd *cmd, uint32_t flags, int slot)
+enum route route_exec(struct client *c, struct cmd *cmd, uint32_t flags, int slot, bool keyspace)
 {
-    struct group *g = group_of_slot(c->node, slot);
+    struct group *g = slot < 0 ? cmd->group : groups_of_slot(c->node, slot);
+    struct span *s = &c->node->span;
 
     if (g != NULL) {
         use_group(cmd, g);
@@ -243,6 +284,11 @@ enum route route_exec(struct client *c, struct cmd *cmd, uint32_t flags, int slo
     if (g == NULL || g->ks == NULL) {
         return no_group(c, cmd);
     }
-    return decide(c, cmd, g, slot < 0 ? 0 : (uint16_t)slot,
-                  (flags & CMD_WRITE) == 0 && (slot < 0 || may_read_locally(c, flags)));
+    span_clear(s);
+    span_add(s, g);
+    if (keyspace) {
+        span_add_shown(s, c->node);
+    }
+    return decide_span(c, cmd, s, slot < 0 ? ROUTE_ANY_SLOT : (uint16_t)slot,
+                       (flags & CMD_WRITE) == 0 && (slot < 0 || may_read_locally(c, flags)));
 }

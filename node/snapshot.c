@@ -36,6 +36,7 @@ struct snapshotter {
     enum snapshot_state state;
     struct group *group;
     bool wanted[NODE_GROUPS_MAX];
+    bool ended, failed; /* of those that are asked for together: one has ended, one has failed */
     bool parked;
     int64_t started_us, started_wall_ms;
     pid_t child;
@@ -76,6 +77,16 @@ void snapshotter_free(struct snapshotter *s)
     free(s);
 }
 
+static bool any_is_wanted(const struct snapshotter *s)
+{
+    bool any = false;
+
+    for (uint32_t i = 0; i < s->node->n_groups; i++) {
+        any |= s->wanted[i];
+    }
+    return any;
+}
+
 bool snapshot_is_running(const struct node *n) { return n->snapshotter->state == SNAP_WRITING; }
 
 void snapshot_progress(const struct node *n, struct snapshot_progress *out)
@@ -88,15 +99,25 @@ void snapshot_progress(const struct node *n, struct snapshot_progress *out)
         out->keys_total = s->keys;
         out->started_wall_ms = s->started_wall_ms;
     }
-    for (size_t i = 0; i < NODE_GROUPS_MAX; i++) {
-        out->wanted |= s->wanted[i];
-    }
+    out->wanted = any_is_wanted(s);
 }
 
 void snapshot_ask(struct group *g)
 {
     g->node->snapshotter->wanted[g->number] = true;
     node_has_work(g->node);
+}
+
+bool snapshots_are_published(const struct node *n)
+{
+    bool all = n->snapshotter->state == SNAP_IDLE && !any_is_wanted(n->snapshotter);
+
+    for (uint32_t i = 0; i < n->n_groups; i++) {
+        const struct group *g = n->groups[i];
+
+        all &= g == NULL || g->snapshot.index >= g->snapshot_taken;
+    }
+    return all;
 }
 
 static void unpark(struct snapshotter *s)
@@ -107,21 +128,33 @@ static void unpark(struct snapshotter *s)
     }
 }
 
-static void end(struct snapshotter *s)
+static void end(struct snapshotter *s, bool ok)
 {
+    s->failed |= !ok;
+    s->ended = true;
+    s->node->stats.last_snapshot_failed = s->failed;
     unpark(s);
     s->state = SNAP_IDLE;
     s->group = NULL;
     node_has_work(s->node); /* another may be wanted */
 }
 
+/* Several groups are saved one after the other: for clients that is one, which ends with the last
+ * and has failed if one of them has. */
+static void note_end(struct snapshotter *s)
+{
+    if (s->ended && !s->failed) {
+        s->node->stats.last_snapshot_wall_ms = s->node->now_wall_ms;
+    }
+    s->ended = s->failed = false;
+}
+
 static void failed(struct snapshotter *s, const char *why)
 {
     log_warning("group %u: snapshot failed: %s", s->group->number, why);
     s->node->stats.snapshots_failed++;
-    s->node->stats.last_snapshot_failed = true;
     unlink(s->temporary);
-    end(s);
+    end(s, false);
 }
 
 static void published(struct snapshotter *s)
@@ -138,14 +171,13 @@ static void published(struct snapshotter *s)
         return;
     }
     n->stats.snapshots_ok++;
-    n->stats.last_snapshot_failed = false;
-    n->stats.last_snapshot_wall_ms = n->now_wall_ms;
     n->stats.last_snapshot_duration_ms = (clock_boot_us() - s->started_us) / 1000;
     log_notice("group %u: snapshot at %llu written, %llu keys in %lld ms", s->group->number,
                (unsigned long long)s->pos.index, (unsigned long long)s->keys,
                (long long)n->stats.last_snapshot_duration_ms);
+    s->group->snapshot_taken = s->pos.index;
     raft_host_snapshot_done(n->host, s->group->number, s->pos);
-    end(s);
+    end(s, true);
 }
 
 static void fill_meta(struct group *g, struct rdb_meta *meta)
@@ -264,7 +296,7 @@ static void settle(struct snapshotter *s)
     struct group *g = s->group;
 
     if (g->state == GROUP_LOADING) {
-        end(s);
+        end(s, true); /* what it loads from is the newest there is */
     } else if (g->state != GROUP_UNDECIDED && group_is_settled(g)) {
         write_now(s);
     } else if (s->node->now_us - s->started_us > SETTLE_US) {
@@ -278,10 +310,13 @@ void snapshot_advance(struct node *n)
     struct snapshotter *s = n->snapshotter;
 
     if (s->state == SNAP_IDLE) {
-        for (size_t i = 0; i < NODE_GROUPS_MAX && s->state == SNAP_IDLE; i++) {
+        for (size_t i = 0; i < n->n_groups && s->state == SNAP_IDLE; i++) {
             if (s->wanted[i] && n->groups[i] != NULL) {
                 begin(s, n->groups[i]);
             }
+        }
+        if (s->state == SNAP_IDLE) {
+            note_end(s);
         }
     }
     if (s->state == SNAP_SETTLING) {

@@ -29,6 +29,8 @@ struct snapshot_progress {
     uint64_t keys_done, keys_total;
     int64_t started_wall_ms;
 };
+/* None is under way or asked for, and the log knows of all that were taken. */
+bool snapshots_are_published(const struct node *n);
 void snapshot_progress(const struct node *n, struct snapshot_progress *out);
 
 #endif

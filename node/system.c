@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cluster/balance.h"
 #include "node/node.h"
 #include "node/rdb/rdb.h"
 #include "node/system_codec.h"
@@ -29,6 +30,8 @@
 #define WAITING_LOG_US 5000000
 #define SELF_CHECK_US 1000000
 #define OUTSIDE_LOG_US 10000000
+#define PREFER_TRIES_US 10000000 /* a preference is proposed again until it is there, so long */
+#define LAST_TO_CAMPAIGN 3       /* Raft's priority of those a new group does not prefer */
 
 struct system {
     struct cluster_state state;
@@ -40,6 +43,9 @@ struct system {
     struct cluster_node self; /* what this node says of itself; number 0 until formed */
     uint64_t proposals;       /* numbers them; the system group executes nothing in advance */
     int64_t next_hello_us, next_waiting_log_us, next_self_check_us, next_outside_log_us;
+    struct balance balance[NODE_GROUPS_MAX];
+    bool campaigns_late[NODE_GROUPS_MAX];     /* its first leader is to be another */
+    int64_t prefer_until_us[NODE_GROUPS_MAX]; /* this node is to be preferred; 0: no wish */
 };
 
 bool system_is_formed(const struct node *n) { return n->system->loaded; }
@@ -97,13 +103,16 @@ static int genesis_state(const struct node *n, struct cluster_state *out)
 {
     const struct formation_plan *p = &n->system->plan;
 
-    return cluster_state_genesis(out, p->cluster_id, p->slots_enabled, p->nodes, p->n_nodes);
+    return cluster_state_genesis(out, p->cluster_id, p->slots_enabled, p->nodes, p->n_nodes,
+                                 p->data_groups);
 }
 
-static void genesis_members(const struct formation_plan *p, size_t max, struct raft_members *out)
+static void genesis_members(const struct formation_plan *p, uint32_t group,
+                            struct raft_members *out)
 {
     uint64_t voters[CLUSTER_NODES_MAX];
-    size_t n_voters = cluster_choose_voters(p->nodes, p->n_nodes, max, voters);
+    size_t n_voters = cluster_choose_voters(p->nodes, p->n_nodes, CLUSTER_SYSTEM_VOTERS_MAX,
+                                            cluster_first_node(group, p->n_nodes), voters);
 
     *out = (struct raft_members){.n = (uint32_t)p->n_nodes};
     for (size_t i = 0; i < p->n_nodes; i++) {
@@ -154,16 +163,22 @@ static void create_groups(struct node *n)
     struct system *s = n->system;
     struct raft_members members;
 
-    for (uint32_t group = 0; group < NODE_GROUPS_MAX; group++) {
+    for (uint32_t group = 0; group <= s->plan.data_groups; group++) {
+        const struct cluster_group *g;
+
         if (raft_host_has_group(n->host, group)) {
             continue;
         }
         if (genesis_state(n, &s->state) != CLUSTER_OK) {
             log_fatal("%s/" GENESIS_FILE " does not fit this data directory", n->config.dir);
         }
-        genesis_members(&s->plan, CLUSTER_SYSTEM_VOTERS_MAX, &members);
+        g = cluster_state_group(&s->state, group);
+        s->campaigns_late[group] =
+            g != NULL && g->preferred_leader != 0 && g->preferred_leader != s->self.number;
+        genesis_members(&s->plan, group, &members);
         write_genesis_snapshot(n, group, start, &members);
-        raft_host_create_group(n->host, group, start, &members, 0);
+        raft_host_create_group(n->host, group, start, &members,
+                               s->campaigns_late[group] ? LAST_TO_CAMPAIGN : 0);
     }
 }
 
@@ -216,7 +231,8 @@ static void send_plan(struct node *n, const struct net_addr *to)
 static void send_hello(struct node *n, const struct net_addr *to)
 {
     struct system *s = n->system;
-    struct formation_hello hello = {s->self, s->formation.digest, n->config.cluster_enabled};
+    struct formation_hello hello = {s->self, s->formation.digest, n->config.cluster_enabled,
+                                    (uint32_t)n->config.cluster_data_groups};
     struct buf m;
 
     buf_init(&m);
@@ -296,8 +312,9 @@ static void on_plan(struct node *n, const struct formation_plan *plan)
                     "was lost, the node must be replaced as a new member",
                     plan->cluster_id);
     } else {
-        log_warning("cluster %s was formed from another cluster-nodes list or mode; not joining",
-                    plan->cluster_id);
+        log_warning("cluster %s was formed from another cluster-nodes list, mode or number of "
+                    "cluster-data-groups (%u); not joining",
+                    plan->cluster_id, plan->data_groups);
     }
 }
 
@@ -380,6 +397,10 @@ int system_load(struct node *n, const char *p, size_t len)
         log_fatal("this data directory belongs to a cluster with cluster-enabled %s",
                   state.slots_enabled ? "yes" : "no");
     }
+    if (!n->system->loaded && state.n_groups != (size_t)n->config.cluster_data_groups) {
+        log_notice("cluster-data-groups %lld has no effect: the cluster was formed with %zu",
+                   (long long)n->config.cluster_data_groups, state.n_groups);
+    }
     n->system->state = state;
     n->system->loaded = true;
     connect_nodes(n, state.nodes, state.n_nodes);
@@ -391,29 +412,146 @@ void system_encode(const struct node *n, struct buf *out)
     system_codec_state(&n->system->state, out);
 }
 
-bool system_ask_leadership(struct node *n, struct group *g)
+/* ---- leadership ---------------------------------------------------------------------------- */
+
+static bool ask_leader(struct node *n, const struct group *g, bool if_caught_up)
 {
     const struct cluster_node *leader = cluster_state_node(&n->system->state, g->leader);
-    uint64_t self = raft_host_identity(n->host)->node;
+    struct system_transfer t = {g->number, raft_host_identity(n->host)->node, if_caught_up};
     struct buf m;
 
-    if (leader == NULL || leader->number == self) {
+    if (leader == NULL || leader->number == t.to) {
         return false;
     }
     buf_init(&m);
-    system_codec_envelope_transfer(g->number, self, &m);
+    system_codec_envelope_transfer(&t, &m);
     send_envelope(n, &leader->peer, &m);
     buf_release(&m);
     return true;
 }
 
-static void on_transfer(struct node *n, uint32_t number, uint64_t to)
+static uint64_t preferred_leader(const struct node *n, uint32_t group)
 {
-    struct group *g = number < NODE_GROUPS_MAX ? n->groups[number] : NULL;
+    const struct cluster_group *g = cluster_state_group(&n->system->state, group);
 
-    if (g == NULL || !group_transfer(g, to)) {
-        log_notice("group %u: node %llu asks for leadership, which is not to be had now", number,
-                   (unsigned long long)to);
+    return g == NULL ? 0 : g->preferred_leader;
+}
+
+bool system_ask_leadership(struct node *n, struct group *g)
+{
+    if (!ask_leader(n, g, false)) {
+        return false;
+    }
+    /* Or the node that is preferred now would soon take it back. */
+    if (preferred_leader(n, g->number) != 0) {
+        n->system->prefer_until_us[g->number] = n->now_us + PREFER_TRIES_US;
+        n->system->next_self_check_us = n->now_us;
+    }
+    return true;
+}
+
+/* Node @to is a voter, and few entries behind. */
+static bool is_close(struct node *n, const struct group *g, uint64_t to)
+{
+    struct raft_group_status status;
+
+    if (raft_host_group_status(n->host, g->number, &status) != RAFT_HOST_OK) {
+        return false;
+    }
+    for (size_t i = 0; i < status.raft.n_peers; i++) {
+        const struct raft_peer_status *p = &status.raft.peers[i];
+
+        if (p->id == to) {
+            return p->active && !p->in_snapshot && (p->flags & RAFT_MEMBER_VOTER) &&
+                   p->match + BALANCE_BEHIND_MAX >= status.raft.last.index;
+        }
+    }
+    return false;
+}
+
+static void on_transfer(struct node *n, const struct system_transfer *t)
+{
+    struct group *g = t->group < NODE_GROUPS_MAX ? n->groups[t->group] : NULL;
+
+    if (g != NULL && t->if_caught_up && !is_close(n, g, t->to)) {
+        log_verbose("group %u: node %llu would lead it again, but is not close enough", t->group,
+                    (unsigned long long)t->to);
+        return;
+    }
+    if (g == NULL || !group_transfer(g, t->to)) {
+        log_notice("group %u: node %llu asks for leadership, which is not to be had now", t->group,
+                   (unsigned long long)t->to);
+    }
+}
+
+static uint64_t behind(struct node *n, const struct group *g)
+{
+    struct raft_group_status status;
+
+    if (raft_host_group_status(n->host, g->number, &status) != RAFT_HOST_OK) {
+        return UINT64_MAX;
+    }
+    return status.raft.commit - MIN_OF(g->applied, status.raft.commit);
+}
+
+/* Ask for the groups that prefer this node, see cluster/balance.h. */
+static void balance_leaders(struct node *n)
+{
+    struct system *s = n->system;
+
+    for (uint32_t i = NODE_FIRST_DATA_GROUP; i < n->n_groups; i++) {
+        const struct group *g = n->groups[i];
+        struct balance_view v = {
+            .self = raft_host_identity(n->host)->node,
+            .preferred = preferred_leader(n, i),
+            .stopping = n->shutdown_asked,
+        };
+
+        if (g == NULL || v.preferred != v.self) {
+            s->balance[i] = (struct balance){0};
+            continue;
+        }
+        v.leader = g->leader;
+        v.leader_reachable = !g->leader_cut;
+        v.following = g->state == GROUP_FOLLOWING;
+        v.behind = v.following ? behind(n, g) : 0;
+        if (balance_asks(&s->balance[i], &v, n->now_us, n->config.leader_balance_delay * 1000) &&
+            ask_leader(n, g, true)) {
+            log_notice("group %u: prefers this node, which asks node %llu for leadership", i,
+                       (unsigned long long)g->leader);
+        }
+    }
+}
+
+/* The first election of a group is over: from the next one on all are equal. */
+static void end_late_campaigns(struct node *n)
+{
+    for (uint32_t i = NODE_FIRST_DATA_GROUP; i < n->n_groups; i++) {
+        if (n->system->campaigns_late[i] && n->groups[i] != NULL && n->groups[i]->leader != 0) {
+            n->system->campaigns_late[i] = false;
+            raft_host_set_priority(n->host, i, 0);
+        }
+    }
+}
+
+/* Propose what system_ask_leadership() wished, until the state has it. */
+static void check_preferences(struct node *n)
+{
+    struct system *s = n->system;
+    uint64_t self = raft_host_identity(n->host)->node;
+
+    for (uint32_t i = NODE_FIRST_DATA_GROUP; i < n->n_groups; i++) {
+        struct cluster_command command = {
+            .type = CLUSTER_CMD_PREFER_LEADER, .group = i, .number = self};
+
+        if (s->prefer_until_us[i] == 0) {
+            continue;
+        }
+        if (preferred_leader(n, i) == self || n->now_us > s->prefer_until_us[i]) {
+            s->prefer_until_us[i] = 0;
+        } else {
+            propose(n, &command);
+        }
     }
 }
 
@@ -443,7 +581,7 @@ static void on_message(struct node *n, const struct raft_event *e)
         break;
     case SYSTEM_MESSAGE_TRANSFER:
         if (strcmp(e->peer.identity.cluster_id, n->system->state.cluster_id) == 0) {
-            on_transfer(n, m->transfer_group, m->transfer_to);
+            on_transfer(n, &m->transfer);
         }
         break;
     }
@@ -496,6 +634,11 @@ void system_cron(struct node *n)
     if (s->loaded && n->now_us >= s->next_self_check_us) {
         s->next_self_check_us = n->now_us + SELF_CHECK_US;
         check_self(n);
+        check_preferences(n);
+    }
+    if (s->loaded) {
+        end_late_campaigns(n);
+        balance_leaders(n);
     }
 }
 
@@ -644,7 +787,8 @@ int system_new(struct node *n)
     }
     count = read_list(n, &s->self.peer, list);
 
-    struct formation_hello hello = {s->self, 0, n->config.cluster_enabled};
+    struct formation_hello hello = {s->self, 0, n->config.cluster_enabled,
+                                    (uint32_t)n->config.cluster_data_groups};
 
     if (count == 0 || formation_init(&s->formation, list, count, &hello, error) != 0) {
         log_warning("cluster-nodes: %s", count == 0 ? "not usable" : error);

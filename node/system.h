@@ -25,8 +25,8 @@ const char *system_waiting_for(const struct node *n);
 /* This node's entry in the state; NULL before forming. */
 const struct cluster_node *system_self(const struct node *n);
 
-/* Ask the leader of @g to hand leadership to this node. False: none is known, or it is this node.
- */
+/* Ask the leader of @g to hand leadership to this node, and have the group prefer this node if it
+ * prefers any. False: no leader is known, or it is this node. */
 MUST_CHECK bool system_ask_leadership(struct node *n, struct group *g);
 
 /* Events PEER_UP, PEER_DOWN, PEER_DATA. */

@@ -225,15 +225,22 @@ static void fill_plan(Sys__Plan *m, struct nodes_msg *nodes, const struct format
     m->cluster_id = (char *)p->cluster_id;
     m->list_digest = p->list_digest;
     m->slots_enabled = p->slots_enabled;
+    m->data_groups = p->data_groups;
     m->n_nodes = p->n_nodes;
     m->nodes = nodes->list;
 }
 
+/* What was written before there could be several does not say it. */
+static uint32_t groups_from(uint32_t data_groups) { return data_groups == 0 ? 1 : data_groups; }
+
 static bool plan_from(struct formation_plan *out, const Sys__Plan *m)
 {
-    *out =
-        (struct formation_plan){.list_digest = m->list_digest, .slots_enabled = m->slots_enabled};
-    return is_id(m->cluster_id) &&
+    *out = (struct formation_plan){
+        .list_digest = m->list_digest,
+        .slots_enabled = m->slots_enabled,
+        .data_groups = groups_from(m->data_groups),
+    };
+    return is_id(m->cluster_id) && out->data_groups <= CLUSTER_DATA_GROUPS_MAX &&
            copy_text(out->cluster_id, sizeof out->cluster_id, m->cluster_id) &&
            read_nodes(out->nodes, &out->n_nodes, m->nodes, m->n_nodes);
 }
@@ -314,6 +321,7 @@ void system_codec_envelope_hello(const struct formation_hello *h, struct buf *ou
     m.node = &node.node;
     m.list_digest = h->list_digest;
     m.slots_enabled = h->slots_enabled;
+    m.data_groups = h->data_groups;
     e.body_case = SYS__ENVELOPE__BODY_HELLO;
     e.hello = &m;
     pack(&e.base, out);
@@ -344,13 +352,14 @@ void system_codec_envelope_propose(const struct cluster_command *c, struct buf *
     pack(&e.base, out);
 }
 
-void system_codec_envelope_transfer(uint32_t group, uint64_t to, struct buf *out)
+void system_codec_envelope_transfer(const struct system_transfer *t, struct buf *out)
 {
     Sys__Envelope e = SYS__ENVELOPE__INIT;
     Sys__Transfer m = SYS__TRANSFER__INIT;
 
-    m.group = group;
-    m.to = to;
+    m.group = t->group;
+    m.to = t->to;
+    m.if_caught_up = t->if_caught_up;
     e.body_case = SYS__ENVELOPE__BODY_TRANSFER;
     e.transfer = &m;
     pack(&e.base, out);
@@ -358,8 +367,11 @@ void system_codec_envelope_transfer(uint32_t group, uint64_t to, struct buf *out
 
 static bool hello_from(struct formation_hello *out, const Sys__Hello *m)
 {
-    *out =
-        (struct formation_hello){.list_digest = m->list_digest, .slots_enabled = m->slots_enabled};
+    *out = (struct formation_hello){
+        .list_digest = m->list_digest,
+        .slots_enabled = m->slots_enabled,
+        .data_groups = groups_from(m->data_groups),
+    };
     return read_node(&out->node, m->node);
 }
 
@@ -377,8 +389,8 @@ static bool envelope_from(struct system_message *out, const Sys__Envelope *e)
         return command_from(&out->propose, e->propose);
     case SYS__ENVELOPE__BODY_TRANSFER:
         out->type = SYSTEM_MESSAGE_TRANSFER;
-        out->transfer_group = e->transfer->group;
-        out->transfer_to = e->transfer->to;
+        out->transfer = (struct system_transfer){e->transfer->group, e->transfer->to,
+                                                 e->transfer->if_caught_up};
         return true;
     default:
         return false; /* of a newer version: nothing we could act on */

@@ -15,6 +15,13 @@ MUST_CHECK int system_codec_read_plan(const void *p, size_t n, struct formation_
 void system_codec_command(const struct cluster_command *c, struct buf *out);
 MUST_CHECK int system_codec_read_command(const void *p, size_t n, struct cluster_command *out);
 
+/* A node asks for the leadership of a group. */
+struct system_transfer {
+    uint32_t group;
+    uint64_t to;
+    bool if_caught_up; /* only if it is close behind: nobody waits for this move */
+};
+
 enum system_message_type {
     SYSTEM_MESSAGE_HELLO,
     SYSTEM_MESSAGE_PLAN,
@@ -26,13 +33,12 @@ struct system_message {
     struct formation_hello hello;
     struct formation_plan plan;
     struct cluster_command propose;
-    uint32_t transfer_group;
-    uint64_t transfer_to;
+    struct system_transfer transfer;
 };
 void system_codec_envelope_hello(const struct formation_hello *h, struct buf *out);
 void system_codec_envelope_plan(const struct formation_plan *p, struct buf *out);
 void system_codec_envelope_propose(const struct cluster_command *c, struct buf *out);
-void system_codec_envelope_transfer(uint32_t group, uint64_t to, struct buf *out);
+void system_codec_envelope_transfer(const struct system_transfer *t, struct buf *out);
 MUST_CHECK int system_codec_read_envelope(const void *p, size_t n, struct system_message *out);
 
 #endif

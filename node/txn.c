@@ -34,6 +34,17 @@ uint32_t txn_flags(const struct client *c)
     return flags;
 }
 
+/* Some of what is queued is over the whole keyspace. */
+static bool is_over_keyspace(const struct client *c)
+{
+    bool any = false;
+
+    for (int i = 0; i < c->n_queued; i++) {
+        any |= route_is_over_keyspace(c->queued[i].command);
+    }
+    return any;
+}
+
 static void free_queue(struct client *c)
 {
     for (int i = 0; i < c->n_queued; i++) {
@@ -84,10 +95,9 @@ static struct arg *copy_args(const struct arg *argv, int argc, size_t *bytes)
 }
 
 /* False, with a redirection, where the leader is known to be elsewhere: EXEC would say no more. */
-static bool may_run_here(struct client *c, struct cmd *cmd, uint16_t slot, bool local_read)
+static bool may_run_here(struct client *c, struct cmd *cmd, struct group *g, uint16_t slot,
+                         bool local_read)
 {
-    struct group *g = c->node->groups[NODE_DATA_GROUP];
-
     if (g != NULL && group_leader_is_elsewhere(g) &&
         ((cmd->command->flags & CMD_WRITE) || !local_read)) {
         route_reply_redirect(c->node, g, slot, cmd->reply);
@@ -96,27 +106,39 @@ static bool may_run_here(struct client *c, struct cmd *cmd, uint16_t slot, bool 
     return true;
 }
 
+/* The client watches keys of another group: what it would learn of them could not be undone
+ * together with what it does here. */
+static bool watches_elsewhere(const struct client *c, const struct group *g)
+{
+    const struct group *watched = watch_group(c);
+
+    return watched != NULL && watched != g;
+}
+
 /* A command is refused early where it cannot run; in cluster mode a transaction stays in one slot.
  */
 static bool is_fine(struct client *c, struct cmd *cmd)
 {
+    struct group *g;
     int slot;
 
     if (!c->node->config.cluster_enabled) {
-        return may_run_here(c, cmd, 0, true);
+        return may_run_here(c, cmd, groups_home(c->node), 0, true);
     }
     if (cmd->command->n_key_specs == 0) {
         return true;
     }
     slot = route_slot(cmd->command, cmd->argv, cmd->argc);
-    if (slot == ROUTE_CROSS_SLOT || (slot >= 0 && c->multi_slot >= 0 && slot != c->multi_slot)) {
+    g = slot < 0 ? NULL : groups_of_slot(c->node, slot);
+    if (slot == ROUTE_CROSS_SLOT || (slot >= 0 && c->multi_slot >= 0 && slot != c->multi_slot) ||
+        (slot >= 0 && watches_elsewhere(c, g))) {
         resp_error(cmd->reply, "CROSSSLOT Keys in request don't hash to the same slot");
         return false;
     }
     if (slot < 0) {
         return true;
     }
-    if (!may_run_here(c, cmd, (uint16_t)slot, (c->flags & CLIENT_READONLY) != 0)) {
+    if (!may_run_here(c, cmd, g, (uint16_t)slot, (c->flags & CLIENT_READONLY) != 0)) {
         return false;
     }
     c->multi_slot = slot;
@@ -152,14 +174,17 @@ bool txn_enqueue(struct client *c, struct cmd *cmd)
 
 enum route txn_route(struct client *c, struct cmd *cmd, uint16_t *slot)
 {
-    *slot = c->multi_slot >= 0 ? (uint16_t)c->multi_slot : 0;
-    cmd->group = c->node->groups[NODE_DATA_GROUP];
+    *slot = c->multi_slot >= 0 ? (uint16_t)c->multi_slot : ROUTE_ANY_SLOT;
+    cmd->group = watch_group(c); /* keys of other groups cannot be queued */
+    if (cmd->group == NULL) {
+        cmd->group = groups_of_slot(c->node, c->multi_slot);
+    }
     cmd->ks = cmd->group == NULL ? NULL : cmd->group->ks;
     /* Nothing will be executed: EXEC answers by itself. */
     if ((c->flags & CLIENT_MULTI) == 0 || (c->flags & (CLIENT_DIRTY_EXEC | CLIENT_DIRTY_CAS))) {
         return ROUTE_HERE;
     }
-    return route_exec(c, cmd, txn_flags(c), c->multi_slot);
+    return route_exec(c, cmd, txn_flags(c), c->multi_slot, is_over_keyspace(c));
 }
 
 void cmd_multi(struct cmd *c)
@@ -189,6 +214,10 @@ void cmd_watch(struct cmd *c)
 
     if (c->client->flags & CLIENT_MULTI) {
         resp_error(c->reply, "ERR WATCH inside MULTI is not allowed");
+        return;
+    }
+    if (watches_elsewhere(c->client, c->group)) {
+        resp_error(c->reply, "CROSSSLOT Keys in request don't hash to the same slot");
         return;
     }
     for (int i = 1; i < c->argc; i++) {
@@ -224,6 +253,7 @@ static void run_queue(struct cmd *c, struct client *client)
         sub.wrote = false;
         sub.effects = 0;
         exec_call(&sub);
+        groups_use_first(&sub);
         c->touched |= sub.touched;
         c->wrote |= sub.wrote;
         c->effects += sub.effects;

@@ -81,6 +81,12 @@ void watch_add(struct watch_table *t, struct client *c, struct group *g, uint32_
     t->n++;
 }
 
+struct group *watch_group(const struct client *c)
+{
+    return link_is_in(&c->watched) ? CONTAINER_OF(c->watched.next, struct watch, client_link)->group
+                                   : NULL;
+}
+
 void watch_clear(struct watch_table *t, struct client *c)
 {
     for (struct link *l = c->watched.next, *next; l != &c->watched; l = next) {

@@ -14,6 +14,8 @@ void watch_table_free(struct watch_table *t);
 /* @c watches the key of @g; @expired: it is logically missing already. Twice is once. */
 void watch_add(struct watch_table *t, struct client *c, struct group *g, uint32_t db,
                const struct key *k);
+/* The group of the keys that @c watches: all are of one. NULL: it watches none. */
+struct group *watch_group(const struct client *c);
 /* Forget all keys of @c. */
 void watch_clear(struct watch_table *t, struct client *c);
 /* A watched key of @c has passed its expiry time since (then EXEC fails too). */

@@ -3,8 +3,9 @@
  * node/command/cmd_cluster.c - CLUSTER, as the system group's state and the groups' leaders say it.
  *
  * A node that leads a data group is a master with all the slots of the groups it leads; a node
- * that leads none is a slave of the leader of the data group. During an election the last known
- * leader is shown: clients go on sending to it or to others, and wait there.
+ * that leads none is a slave of the leader of the lowest data group. SLOTS and SHARDS show each
+ * group: its leader, then all others. During an election the last known leader is shown: clients go
+ * on sending to it or to others, and wait there.
  * Source: the Redis command pages; shapes as recorded from Redis 7.0. */
 #include "base/mem.h"
 #include "node/access.h"
@@ -21,28 +22,47 @@
 struct view {
     const struct cluster_state *state;
     uint64_t self;
-    uint64_t leader; /* of the data group; 0: never known */
-    bool leader_is_current;
+    uint64_t leaders[NODE_GROUPS_MAX];       /* by group; 0: never known */
+    bool leader_is_current[NODE_GROUPS_MAX]; /* by group */
+    uint64_t lowest_leader;                  /* of the lowest data group */
     struct raft_host_status host;
-    struct raft_group_status group;
-    bool has_group;
 };
 
 static struct view *view_new(struct cmd *c)
 {
     struct node *n = c->node;
-    struct group *g = n->groups[NODE_DATA_GROUP];
     struct view *v = mem_zalloc(sizeof *v);
 
     v->state = system_state(n);
     v->self = raft_host_identity(n->host)->node;
     raft_host_get_status(n->host, &v->host);
-    if (g != NULL) {
-        v->leader = g->leader != 0 ? g->leader : g->last_leader;
-        v->leader_is_current = g->leader != 0;
-        v->has_group = raft_host_group_status(n->host, g->number, &v->group) == RAFT_HOST_OK;
+    for (uint32_t i = NODE_FIRST_DATA_GROUP; i < n->n_groups; i++) {
+        if (n->groups[i] != NULL) {
+            v->leaders[i] = groups_leader(n->groups[i]);
+            v->leader_is_current[i] = n->groups[i]->leader != 0;
+        }
     }
+    v->lowest_leader = v->leaders[NODE_FIRST_DATA_GROUP];
     return v;
+}
+
+/* Leader of the group that has the slot; 0: none, or never known. */
+static uint64_t leader_of_slot(const struct view *v, unsigned slot)
+{
+    uint16_t group = v->state->slot_group[slot];
+
+    return group == CLUSTER_NO_GROUP || group >= NODE_GROUPS_MAX ? 0 : v->leaders[group];
+}
+
+/* The groups that node @number leads. */
+static unsigned groups_led_by(const struct view *v, uint64_t number)
+{
+    unsigned n = 0;
+
+    for (uint32_t i = NODE_FIRST_DATA_GROUP; number != 0 && i < NODE_GROUPS_MAX; i++) {
+        n += v->leaders[i] == number;
+    }
+    return n;
 }
 
 static bool is_connected(const struct view *v, uint64_t number)
@@ -68,10 +88,12 @@ static int64_t since_ms(const struct view *v, uint64_t number)
     return 0;
 }
 
-/* Log index up to which node @number is known to be; 0 when this node cannot tell. */
-static uint64_t offset_of(const struct cmd *c, const struct view *v, uint64_t number)
+/* Log index of @group up to which node @number is known to be; 0 when this node cannot tell. */
+static uint64_t offset_of(const struct cmd *c, const struct view *v, uint32_t group,
+                          uint64_t number)
 {
-    const struct group *g = c->node->groups[NODE_DATA_GROUP];
+    const struct group *g = c->node->groups[group];
+    struct raft_group_status s;
 
     if (g == NULL) {
         return 0;
@@ -79,41 +101,44 @@ static uint64_t offset_of(const struct cmd *c, const struct view *v, uint64_t nu
     if (number == v->self) {
         return g->applied;
     }
-    for (size_t i = 0; v->has_group && i < v->group.raft.n_peers; i++) {
-        if (v->group.raft.peers[i].id == number) {
-            return v->group.raft.peers[i].match;
+    if (raft_host_group_status(c->node->host, group, &s) != RAFT_HOST_OK) {
+        return 0;
+    }
+    for (size_t i = 0; i < s.raft.n_peers; i++) {
+        if (s.raft.peers[i].id == number) {
+            return s.raft.peers[i].match;
         }
     }
-    return number == v->leader && v->has_group ? v->group.raft.commit : 0;
+    return number == v->leaders[group] ? s.raft.commit : 0;
 }
 
-static bool serves(const struct view *v) { return v->state->n_nodes > 0 && v->leader_is_current; }
+/* A run of slots of one group. */
+struct run {
+    uint16_t first, last;
+    uint32_t group;
+};
 
-/* Runs of slots owned by groups that @number leads: in this version all groups have one leader. */
-static size_t slot_runs(const struct view *v, uint64_t number, uint16_t (*out)[2], size_t max)
+/* All runs of slots that have a group, in order. The caller's to free. */
+static struct run *runs_new(const struct view *v, size_t *n_out)
 {
+    struct run *runs = mem_alloc(CLUSTER_SLOTS * sizeof *runs);
     size_t n = 0;
 
-    for (unsigned first = 0; number == v->leader && first < CLUSTER_SLOTS;) {
+    for (unsigned first = 0; first < CLUSTER_SLOTS;) {
         unsigned last = first;
         uint16_t group = v->state->slot_group[first];
 
         while (last + 1 < CLUSTER_SLOTS && v->state->slot_group[last + 1] == group) {
             last++;
         }
-        if (group != CLUSTER_NO_GROUP && n < max) {
-            out[n][0] = (uint16_t)first;
-            out[n][1] = (uint16_t)last;
-            n++;
+        if (group != CLUSTER_NO_GROUP && group < NODE_GROUPS_MAX) {
+            runs[n++] = (struct run){(uint16_t)first, (uint16_t)last, group};
         }
         first = last + 1;
     }
-    return n;
+    *n_out = n;
+    return runs;
 }
-
-#define RUNS_MAX CLUSTER_SLOTS
-
-static uint16_t (*runs_new(void))[2] { return mem_alloc(RUNS_MAX * sizeof(uint16_t[2])); }
 
 static bool cluster_is_on(struct cmd *c)
 {
@@ -126,18 +151,32 @@ static bool cluster_is_on(struct cmd *c)
 
 /* ---- INFO, MYID ---------------------------------------------------------------------------- */
 
+/* Nodes that lead a group. */
+static unsigned count_masters(const struct view *v)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < v->state->n_nodes; i++) {
+        n += groups_led_by(v, v->state->nodes[i].number) > 0;
+    }
+    return n;
+}
+
 void cmd_cluster_info(struct cmd *c)
 {
     struct view *v;
     struct buf out;
-    unsigned assigned = 0;
+    unsigned assigned = 0, served = 0;
 
     if (!cluster_is_on(c)) {
         return;
     }
     v = view_new(c);
     for (unsigned slot = 0; slot < CLUSTER_SLOTS; slot++) {
-        assigned += v->state->slot_group[slot] != CLUSTER_NO_GROUP;
+        uint16_t group = v->state->slot_group[slot];
+
+        assigned += group != CLUSTER_NO_GROUP;
+        served += group < NODE_GROUPS_MAX && v->leader_is_current[group];
     }
     buf_init(&out);
     buf_printf(&out,
@@ -147,12 +186,11 @@ void cmd_cluster_info(struct cmd *c)
                "cluster_slots_pfail:0\r\n"
                "cluster_slots_fail:%u\r\n"
                "cluster_known_nodes:%zu\r\n"
-               "cluster_size:%d\r\n"
+               "cluster_size:%u\r\n"
                "cluster_current_epoch:%llu\r\n"
                "cluster_my_epoch:%llu\r\n",
-               serves(v) && assigned == CLUSTER_SLOTS ? "ok" : "fail", assigned,
-               serves(v) ? assigned : 0, serves(v) ? 0 : assigned, MAX_OF(v->state->n_nodes, 1u),
-               v->leader != 0 ? 1 : 0, (unsigned long long)v->state->epoch,
+               served == CLUSTER_SLOTS ? "ok" : "fail", assigned, served, assigned - served,
+               MAX_OF(v->state->n_nodes, 1u), count_masters(v), (unsigned long long)v->state->epoch,
                (unsigned long long)v->state->epoch);
     resp_verbatim(c->reply, "txt", buf_head(&out), out.len);
     buf_release(&out);
@@ -168,30 +206,46 @@ void cmd_cluster_myid(struct cmd *c)
 
 /* ---- NODES, REPLICAS ----------------------------------------------------------------------- */
 
+/* Runs of slots that @number serves: those of neighbouring groups are one. */
+static void node_slots(const struct view *v, uint64_t number, struct buf *out)
+{
+    for (unsigned first = 0; first < CLUSTER_SLOTS; first++) {
+        unsigned last = first;
+
+        if (leader_of_slot(v, first) != number) {
+            continue;
+        }
+        while (last + 1 < CLUSTER_SLOTS && leader_of_slot(v, last + 1) == number) {
+            last++;
+        }
+        if (first == last) {
+            buf_printf(out, " %u", first);
+        } else {
+            buf_printf(out, " %u-%u", first, last);
+        }
+        first = last;
+    }
+}
+
+static bool is_master(const struct view *v, uint64_t number)
+{
+    return groups_led_by(v, number) > 0 || v->lowest_leader == 0;
+}
+
 static void node_line(const struct view *v, const struct cluster_node *node, struct buf *out)
 {
-    const struct cluster_node *leader = cluster_state_node(v->state, v->leader);
-    bool is_master = node->number == v->leader || v->leader == 0;
+    const struct cluster_node *leader = cluster_state_node(v->state, v->lowest_leader);
+    bool master = is_master(v, node->number);
     bool connected = is_connected(v, node->number);
 
     buf_printf(out, "%s %s:%u@%u %s%s%s %s 0 %lld %llu %s", node->id, node->client.host,
                node->client.port, node->peer.port, node->number == v->self ? "myself," : "",
-               is_master ? "master" : "slave", connected ? "" : ",fail?",
-               is_master || leader == NULL ? "-" : leader->id,
+               master ? "master" : "slave", connected ? "" : ",fail?",
+               master || leader == NULL ? "-" : leader->id,
                (long long)(node->number == v->self ? 0 : since_ms(v, node->number)),
                (unsigned long long)v->state->epoch, connected ? "connected" : "disconnected");
-    if (node->number == v->leader) {
-        uint16_t(*runs)[2] = runs_new();
-        size_t n = slot_runs(v, node->number, runs, RUNS_MAX);
-
-        for (size_t i = 0; i < n; i++) {
-            if (runs[i][0] == runs[i][1]) {
-                buf_printf(out, " %u", runs[i][0]);
-            } else {
-                buf_printf(out, " %u-%u", runs[i][0], runs[i][1]);
-            }
-        }
-        free(runs);
+    if (groups_led_by(v, node->number) > 0) {
+        node_slots(v, node->number, out);
     }
 }
 
@@ -244,20 +298,22 @@ static const struct cluster_node *named_node(struct cmd *c, const struct view *v
     return node;
 }
 
-static void reply_replicas(struct cmd *c, const struct view *v)
+static void reply_replicas(struct cmd *c, const struct view *v, uint64_t master)
 {
+    size_t at = resp_deferred_begin(c->reply), n = 0;
     struct buf line;
 
-    resp_array(c->reply, v->state->n_nodes - 1);
     buf_init(&line);
     for (size_t i = 0; i < v->state->n_nodes; i++) {
-        if (v->state->nodes[i].number != v->leader) {
+        if (master == v->lowest_leader && !is_master(v, v->state->nodes[i].number)) {
             buf_clear(&line);
             node_line(v, &v->state->nodes[i], &line);
             resp_bulk(c->reply, buf_head(&line), line.len);
+            n++;
         }
     }
     buf_release(&line);
+    resp_deferred_array(c->reply, at, n);
 }
 
 void cmd_cluster_replicas(struct cmd *c)
@@ -270,10 +326,10 @@ void cmd_cluster_replicas(struct cmd *c)
     }
     v = view_new(c);
     node = named_node(c, v);
-    if (node != NULL && node->number != v->leader) {
+    if (node != NULL && groups_led_by(v, node->number) == 0) {
         resp_error(c->reply, "ERR The specified node is not a master");
     } else if (node != NULL) {
-        reply_replicas(c, v);
+        reply_replicas(c, v, node->number);
     }
     free(v);
 }
@@ -308,18 +364,19 @@ static void slots_node(struct cmd *c, const struct cluster_node *node)
     resp_map(c->reply, 0);
 }
 
-static void slots_range(struct cmd *c, const struct view *v, const uint16_t run[2])
+static void slots_range(struct cmd *c, const struct view *v, const struct run *run)
 {
+    uint64_t leader = v->leaders[run->group];
     size_t at = resp_deferred_begin(c->reply);
     size_t n = 3;
 
-    resp_int(c->reply, run[0]);
-    resp_int(c->reply, run[1]);
-    slots_node(c, cluster_state_node(v->state, v->leader));
+    resp_int(c->reply, run->first);
+    resp_int(c->reply, run->last);
+    slots_node(c, cluster_state_node(v->state, leader));
     for (size_t i = 0; i < v->state->n_nodes; i++) {
         const struct cluster_node *node = &v->state->nodes[i];
 
-        if (node->number != v->leader && is_connected(v, node->number)) {
+        if (node->number != leader && is_connected(v, node->number)) {
             slots_node(c, node);
             n++;
         }
@@ -330,27 +387,28 @@ static void slots_range(struct cmd *c, const struct view *v, const uint16_t run[
 void cmd_cluster_slots(struct cmd *c)
 {
     struct view *v;
-    uint16_t(*runs)[2];
-    size_t n;
+    struct run *runs;
+    size_t n_runs, at, n = 0;
 
     if (!cluster_is_on(c)) {
         return;
     }
     v = view_new(c);
-    runs = runs_new();
-    n = slot_runs(v, v->leader, runs, RUNS_MAX);
-    if (cluster_state_node(v->state, v->leader) == NULL) {
-        n = 0;
+    runs = runs_new(v, &n_runs);
+    at = resp_deferred_begin(c->reply);
+    for (size_t i = 0; i < n_runs; i++) {
+        if (cluster_state_node(v->state, v->leaders[runs[i].group]) != NULL) {
+            slots_range(c, v, &runs[i]);
+            n++;
+        }
     }
-    resp_array(c->reply, n);
-    for (size_t i = 0; i < n; i++) {
-        slots_range(c, v, runs[i]);
-    }
+    resp_deferred_array(c->reply, at, n);
     free(runs);
     free(v);
 }
 
-static void shard_node(struct cmd *c, const struct view *v, const struct cluster_node *node)
+static void shard_node(struct cmd *c, const struct view *v, uint32_t group,
+                       const struct cluster_node *node)
 {
     resp_map(c->reply, 7);
     resp_bulk_str(c->reply, "id");
@@ -362,46 +420,62 @@ static void shard_node(struct cmd *c, const struct view *v, const struct cluster
     resp_bulk_str(c->reply, "endpoint");
     resp_bulk_str(c->reply, node->client.host);
     resp_bulk_str(c->reply, "role");
-    resp_bulk_str(c->reply, node->number == v->leader ? "master" : "replica");
+    resp_bulk_str(c->reply, node->number == v->leaders[group] ? "master" : "replica");
     resp_bulk_str(c->reply, "replication-offset");
-    resp_int(c->reply, (int64_t)offset_of(c, v, node->number));
+    resp_int(c->reply, (int64_t)offset_of(c, v, group, node->number));
     resp_bulk_str(c->reply, "health");
     resp_bulk_str(c->reply, is_connected(v, node->number) ? "online" : "fail");
+}
+
+static void shard_slots(struct cmd *c, uint32_t group, const struct run *runs, size_t n_runs)
+{
+    size_t at = resp_deferred_begin(c->reply), n = 0;
+
+    for (size_t i = 0; i < n_runs; i++) {
+        if (runs[i].group == group) {
+            resp_int(c->reply, runs[i].first);
+            resp_int(c->reply, runs[i].last);
+            n += 2;
+        }
+    }
+    resp_deferred_array(c->reply, at, n);
+}
+
+static void shard(struct cmd *c, const struct view *v, uint32_t group, const struct run *runs,
+                  size_t n_runs)
+{
+    const struct cluster_node *leader = cluster_state_node(v->state, v->leaders[group]);
+
+    resp_map(c->reply, 2);
+    resp_bulk_str(c->reply, "slots");
+    /* As long as nobody is known to lead the group, nobody serves them. */
+    shard_slots(c, group, runs, leader == NULL ? 0 : n_runs);
+    resp_bulk_str(c->reply, "nodes");
+    resp_array(c->reply, v->state->n_nodes);
+    if (leader != NULL) {
+        shard_node(c, v, group, leader);
+    }
+    for (size_t i = 0; i < v->state->n_nodes; i++) {
+        if (&v->state->nodes[i] != leader) {
+            shard_node(c, v, group, &v->state->nodes[i]);
+        }
+    }
 }
 
 void cmd_cluster_shards(struct cmd *c)
 {
     struct view *v;
-    const struct cluster_node *leader;
-    uint16_t(*runs)[2];
-    size_t n;
+    struct run *runs;
+    size_t n_runs;
 
     if (!cluster_is_on(c)) {
         return;
     }
     v = view_new(c);
-    runs = runs_new();
-    leader = cluster_state_node(v->state, v->leader);
-    n = slot_runs(v, v->leader, runs, RUNS_MAX);
-    resp_array(c->reply, v->state->n_nodes > 0 ? 1 : 0);
-    if (v->state->n_nodes > 0) {
-        resp_map(c->reply, 2);
-        resp_bulk_str(c->reply, "slots");
-        resp_array(c->reply, 2 * n);
-        for (size_t i = 0; i < n; i++) {
-            resp_int(c->reply, runs[i][0]);
-            resp_int(c->reply, runs[i][1]);
-        }
-        resp_bulk_str(c->reply, "nodes");
-        resp_array(c->reply, v->state->n_nodes);
-        if (leader != NULL) {
-            shard_node(c, v, leader);
-        }
-        for (size_t i = 0; i < v->state->n_nodes; i++) {
-            if (&v->state->nodes[i] != leader) {
-                shard_node(c, v, &v->state->nodes[i]);
-            }
-        }
+    runs = runs_new(v, &n_runs);
+    resp_array(c->reply, v->state->n_groups);
+    for (size_t i = 0; i < v->state->n_groups; i++) {
+        shard(c, v, v->state->groups[i].number, runs, n_runs);
     }
     free(runs);
     free(v);
@@ -454,14 +528,18 @@ void cmd_cluster_keyslot(struct cmd *c)
     }
 }
 
-/* A keyspace to look in for the keys of a slot; false: replied. */
-static bool use_keyspace(struct cmd *c)
+/* The keyspace to look in for the keys of @slot; false: replied. */
+static bool use_keyspace(struct cmd *c, int64_t slot)
 {
-    if (c->group == NULL || c->group->ks == NULL) {
-        resp_error(c->reply, "LOADING Redis is loading the dataset in memory");
+    struct group *g = groups_of_slot(c->node, (int)slot);
+
+    if (g == NULL || g->ks == NULL || (c->in_exec && g != c->group)) {
+        resp_error(c->reply, c->in_exec ? "ERR the slot is of another group than the transaction"
+                                        : "LOADING Redis is loading the dataset in memory");
         return false;
     }
-    c->ks = c->group->ks;
+    c->group = g;
+    c->ks = g->ks;
     access_all(c);
     return true;
 }
@@ -475,7 +553,7 @@ void cmd_cluster_countkeysinslot(struct cmd *c)
     }
     if (slot < 0 || slot >= CLUSTER_SLOTS) {
         resp_error(c->reply, "ERR Invalid slot");
-    } else if (use_keyspace(c)) {
+    } else if (use_keyspace(c, slot)) {
         resp_int(c->reply, (int64_t)keyspace_slot_size(c->ks, (uint16_t)slot));
     }
 }
@@ -514,7 +592,7 @@ void cmd_cluster_getkeysinslot(struct cmd *c)
         resp_error(c->reply, "ERR Invalid slot or number of keys");
         return;
     }
-    if (!use_keyspace(c)) {
+    if (!use_keyspace(c, slot)) {
         return;
     }
     at = resp_deferred_begin(c->reply);
@@ -526,29 +604,68 @@ void cmd_cluster_getkeysinslot(struct cmd *c)
 
 /* ---- FAILOVER ------------------------------------------------------------------------------ */
 
+struct failover {
+    bool takeover;
+    int64_t group; /* 0: those of the master whose replica this node is */
+};
+
+static bool failover_options(struct cmd *c, struct failover *f)
+{
+    for (int i = 2; i < c->argc; i++) {
+        if (arg_is(&c->argv[i], "takeover") && c->argc == 3) {
+            f->takeover = true;
+        } else if (arg_is(&c->argv[i], "group") && i + 1 < c->argc && f->group == 0) {
+            if (!cmd_arg_i64(c, ++i, &f->group, NULL)) {
+                return false;
+            }
+            if (f->group < NODE_FIRST_DATA_GROUP || f->group >= c->node->n_groups ||
+                c->node->groups[f->group] == NULL) {
+                resp_error(c->reply, "ERR No such group");
+                return false;
+            }
+        } else if (!arg_is(&c->argv[i], "force") || i != 2) {
+            cmd_reply_syntax_error(c);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Ask for the groups that @leader leads; false: it leads none, as far as known now. */
+static bool take_over(struct node *n, uint64_t leader)
+{
+    bool asked = false;
+
+    for (uint32_t i = NODE_FIRST_DATA_GROUP; leader != 0 && i < n->n_groups; i++) {
+        if (n->groups[i] != NULL && n->groups[i]->leader == leader) {
+            asked |= system_ask_leadership(n, n->groups[i]);
+        }
+    }
+    return asked;
+}
+
 /* On a follower: take over leadership, without losing or failing anything. */
 void cmd_cluster_failover(struct cmd *c)
 {
-    struct group *g = c->node->groups[NODE_DATA_GROUP];
+    struct node *n = c->node;
+    struct failover f = {0};
+    struct group *g;
 
-    if (!cluster_is_on(c)) {
+    if (!cluster_is_on(c) || !failover_options(c, &f)) {
         return;
     }
-    if (c->argc > 3 ||
-        (c->argc == 3 && !arg_is(&c->argv[2], "force") && !arg_is(&c->argv[2], "takeover"))) {
-        cmd_reply_syntax_error(c);
-        return;
-    }
-    if (c->argc == 3 && arg_is(&c->argv[2], "takeover")) {
+    if (f.takeover) {
         resp_error(c->reply, "ERR TAKEOVER would go without a majority, which could lose "
                              "acknowledged writes: not supported. Use CLUSTER FAILOVER");
         return;
     }
+    g = f.group != 0 ? n->groups[f.group] : groups_home(n);
     if (g == NULL || g->role == RAFT_ROLE_LEADER) {
-        resp_error(c->reply, "ERR You should send CLUSTER FAILOVER to a replica");
+        resp_error(c->reply, f.group != 0 ? "ERR This node leads the group already"
+                                          : "ERR You should send CLUSTER FAILOVER to a replica");
         return;
     }
-    if (!system_ask_leadership(c->node, g)) {
+    if (f.group != 0 ? !system_ask_leadership(n, g) : !take_over(n, g->leader)) {
         resp_error(c->reply, "ERR No leader is known: an election is under way, or there is no "
                              "majority");
         return;
@@ -563,8 +680,9 @@ void cmd_cluster_help(struct cmd *c)
         "    1 when this node has no connection to that node.",
         "COUNTKEYSINSLOT <slot>",
         "    Number of keys in the slot on this node.",
-        "FAILOVER [FORCE]",
-        "    Make this replica the leader. Nothing is lost; clients wait a moment.",
+        "FAILOVER [FORCE] [GROUP <number>]",
+        "    Make this node the leader of what its master leads, or of one group, and the one that",
+        "    is preferred as its leader. Nothing is lost; clients wait a moment.",
         "GETKEYSINSLOT <slot> <count>",
         "    Names of keys in the slot on this node.",
         "INFO",

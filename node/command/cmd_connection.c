@@ -106,8 +106,7 @@ void cmd_auth(struct cmd *c)
 static void reply_hello(struct cmd *c)
 {
     struct node *n = c->node;
-    struct group *g = n->groups[NODE_DATA_GROUP];
-    bool leads = g != NULL && g->role == RAFT_ROLE_LEADER;
+    bool leads = groups_lead(n);
 
     resp_map(c->reply, 7);
     resp_bulk_str(c->reply, "server");

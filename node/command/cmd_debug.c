@@ -39,14 +39,41 @@ static bool is_allowed(const struct cmd *c)
     return false;
 }
 
-/* The keys are here (maybe as a follower's); else replies. */
+static bool is_loaded(const struct node *n)
+{
+    for (uint32_t i = NODE_FIRST_DATA_GROUP; i < n->n_groups; i++) {
+        if (n->groups[i] != NULL && n->groups[i]->state == GROUP_LOADING) {
+            return false;
+        }
+    }
+    return groups_home(n) != NULL;
+}
+
+/* All keys are here (maybe as a follower's), and @c is over all groups of this node, whoever leads
+ * them; else replies. */
 static bool has_data(struct cmd *c)
 {
-    if (c->group != NULL && c->ks != NULL && c->group->state != GROUP_LOADING) {
+    struct node *n = c->node;
+
+    if (!is_loaded(n)) {
+        resp_error(c->reply, "LOADING Redis is loading the dataset in memory");
+        return false;
+    }
+    if (n->n_groups == NODE_FIRST_DATA_GROUP + 1) {
         return true;
     }
-    resp_error(c->reply, "LOADING Redis is loading the dataset in memory");
-    return false;
+    if (c->in_exec) {
+        resp_error(c->reply, "ERR not possible in a transaction, which is of other groups");
+        return false;
+    }
+    span_clear(&n->span);
+    for (uint32_t i = NODE_FIRST_DATA_GROUP; i < n->n_groups; i++) {
+        if (n->groups[i] != NULL) {
+            span_add(&n->span, n->groups[i]);
+        }
+    }
+    span_begin(&n->span, c);
+    return true;
 }
 
 static void reply_digest(struct cmd *c, const unsigned char digest[DIGEST_BYTES], bool as_status)
@@ -68,13 +95,29 @@ static void reply_digest(struct cmd *c, const unsigned char digest[DIGEST_BYTES]
 
 static void debug_digest(struct cmd *c)
 {
-    unsigned char digest[DIGEST_BYTES];
+    unsigned char sum[DIGEST_BYTES] = {0};
 
-    if (has_data(c)) {
+    if (!has_data(c)) {
+        return;
+    }
+    for (size_t i = 0; groups_use(c, i); i++) {
+        unsigned char digest[DIGEST_BYTES];
+
         access_all(c);
         keyspace_digest(c->ks, digest);
-        reply_digest(c, digest, true);
+        for (size_t k = 0; k < DIGEST_BYTES; k++) {
+            sum[k] ^= digest[k]; /* as within a keyspace: the groups have no keys in common */
+        }
     }
+    reply_digest(c, sum, true);
+}
+
+/* The command table knows of no keys of DEBUG, so its handlers look for the group. */
+static const struct item *peek(struct cmd *c, const struct arg *name)
+{
+    struct key k;
+
+    return groups_use_slot(c, cluster_slot(name->p, name->n)) ? access_peek(c, name, &k) : NULL;
 }
 
 static void debug_digest_value(struct cmd *c)
@@ -85,8 +128,7 @@ static void debug_digest_value(struct cmd *c)
     resp_array(c->reply, (size_t)c->argc - 2);
     for (int i = 2; i < c->argc; i++) {
         unsigned char digest[DIGEST_BYTES] = {0};
-        struct key k;
-        const struct item *it = access_peek(c, &c->argv[i], &k);
+        const struct item *it = peek(c, &c->argv[i]);
 
         if (it != NULL) {
             keyspace_digest_value(c->ks, it, digest);
@@ -98,13 +140,12 @@ static void debug_digest_value(struct cmd *c)
 static void debug_object(struct cmd *c)
 {
     const struct item *it;
-    struct key k;
     char text[256];
 
     if (!has_data(c)) {
         return;
     }
-    it = access_peek(c, &c->argv[2], &k);
+    it = peek(c, &c->argv[2]);
     if (it == NULL) {
         resp_error(c->reply, "ERR no such key");
         return;
@@ -129,7 +170,12 @@ static void debug_htstats(struct cmd *c)
         return;
     }
     buf_init(&text);
-    keyspace_describe(c->ks, (uint32_t)db, &text);
+    for (size_t i = 0; groups_use(c, i); i++) {
+        if (c->span != NULL) {
+            buf_printf(&text, "Group %u\n", c->group->number);
+        }
+        keyspace_describe(c->ks, (uint32_t)db, &text);
+    }
     resp_verbatim(c->reply, "txt", text.len > 0 ? buf_head(&text) : "", text.len);
     buf_release(&text);
 }
@@ -140,9 +186,10 @@ static void debug_htstats(struct cmd *c)
 #define POPULATE_SLICE_US 4000
 #define POPULATE_KEYS_PER_CLOCK 32
 
-/* Goes on in slices, like all long work, and through the log, like all writes. */
+/* Goes on in slices, like all long work, and through the log, like all writes. Of several groups
+ * only those get their keys that this node leads. */
 struct populate {
-    struct client *client;
+    uint64_t groups; /* bit per data group */
     uint32_t db;
     int64_t next, count, size; /* size < 0: as long as "value:N" */
     char *prefix;
@@ -161,7 +208,6 @@ static bool populate_one(struct populate *p, struct cmd *c)
     size_t len = (size_t)snprintf(text, sizeof text, "value:%lld", (long long)p->next);
     size_t size = p->size < 0 ? len : (size_t)p->size;
     struct arg name;
-    struct item *it;
     struct key k;
     char *value;
     struct buf b;
@@ -175,8 +221,7 @@ static bool populate_one(struct populate *p, struct cmd *c)
     buf_init(&b);
     buf_printf(&b, "%s:%lld", p->prefix, (long long)p->next);
     name = (struct arg){buf_head(&b), b.len};
-    it = access_write(c, &name, &k);
-    if (it == NULL) {
+    if (groups_use_slot(c, cluster_slot(name.p, name.n)) && access_write(c, &name, &k) == NULL) {
         access_set_string(c, &k, NULL, value, size, KEYSPACE_NO_EXPIRE);
         effect_set(c, &k, value, size, KEYSPACE_NO_EXPIRE);
     }
@@ -186,35 +231,77 @@ static bool populate_one(struct populate *p, struct cmd *c)
     return true;
 }
 
+static bool has_group(const struct populate *p, uint32_t number)
+{
+    return (p->groups >> (number - NODE_FIRST_DATA_GROUP) & 1) != 0;
+}
+
+static bool is_congested(const struct populate *p, const struct node *n)
+{
+    bool congested = false;
+
+    for (uint32_t i = NODE_FIRST_DATA_GROUP; i < n->n_groups; i++) {
+        congested |= has_group(p, i) && group_is_congested(n->groups[i]);
+    }
+    return congested;
+}
+
 /* False: out of memory. */
 static bool populate_slice(struct populate *p, struct cmd *c)
 {
     int64_t until = clock_boot_us() + POPULATE_SLICE_US;
-    struct group *g = c->group;
+    bool ok = true;
 
-    for (unsigned n = 1; p->next < p->count; n++) {
-        if (group_is_congested(g) ||
+    for (unsigned n = 1; ok && p->next < p->count; n++) {
+        if (is_congested(p, c->node) ||
             (n % POPULATE_KEYS_PER_CLOCK == 0 && clock_boot_us() > until)) {
             break;
         }
-        if (!populate_one(p, c)) {
-            return false;
+        ok = populate_one(p, c);
+    }
+    groups_use_first(c);
+    return ok;
+}
+
+static bool populate_lost(const struct populate *p, const struct node *n)
+{
+    bool lost = false;
+
+    for (uint32_t i = NODE_FIRST_DATA_GROUP; i < n->n_groups; i++) {
+        lost |= has_group(p, i) && n->groups[i]->state != GROUP_SERVING;
+    }
+    return lost;
+}
+
+static bool populate_parks(const struct populate *p, const struct node *n)
+{
+    bool parks = false;
+
+    for (uint32_t i = NODE_FIRST_DATA_GROUP; i < n->n_groups; i++) {
+        parks |= has_group(p, i) && n->groups[i]->parking > 0;
+    }
+    return parks;
+}
+
+static void populate_span(const struct populate *p, struct node *n, struct cmd *c)
+{
+    span_clear(&n->span);
+    for (uint32_t i = NODE_FIRST_DATA_GROUP; i < n->n_groups; i++) {
+        if (has_group(p, i)) {
+            span_add(&n->span, n->groups[i]);
         }
     }
-    return true;
+    span_begin(&n->span, c);
 }
 
 static bool populate_goes_on(struct client *client, bool timed_out, bool gone)
 {
     struct populate *p = (struct populate *)(uintptr_t)client->block_arg[0];
     struct node *n = client->node;
-    struct group *g = n->groups[NODE_DATA_GROUP];
     struct cmd cmd = {
         .node = n,
         .client = client,
         .command = client->last_command,
-        .group = g,
-        .ks = g->ks,
         .db = p->db,
         .slot = -1,
         .now_ms = n->now_wall_ms,
@@ -226,15 +313,16 @@ static bool populate_goes_on(struct client *client, bool timed_out, bool gone)
         populate_free(p);
         return false;
     }
-    if (g->state != GROUP_SERVING) {
+    if (populate_lost(p, n)) {
         resp_error(cmd.reply, "UNBLOCKED force unblock from blocking operation, instance state "
                               "changed (master -> replica?)");
         populate_free(p);
         return true;
     }
-    if (!timed_out && g->parking > 0) {
+    if (!timed_out && populate_parks(p, n)) {
         return false; /* a snapshot or a transfer wants quiet for a moment */
     }
+    populate_span(p, n, &cmd);
     enough_memory = populate_slice(p, &cmd);
     node_has_work(n); /* batches leave at the end of this turn */
     if (enough_memory && !timed_out && p->next < p->count) {
@@ -245,13 +333,29 @@ static bool populate_goes_on(struct client *client, bool timed_out, bool gone)
     } else {
         resp_error(cmd.reply, "OOM no memory for a value of that size");
     }
-    access_all(&cmd); /* the reply waits for the last key, also of an earlier slice */
-    if (cmd.gate != 0) {
-        client->last_write_batch = cmd.gate;
+    for (size_t i = 0; groups_use(&cmd, i); i++) {
+        access_all(&cmd); /* the reply waits for the last key, also of an earlier slice */
+        if (cmd.gate != 0) {
+            client_note_write(client, cmd.group->number, cmd.gate);
+        }
     }
-    gate_reply(client, &cmd, 0);
+    gate_reply(client, &cmd, ROUTE_ANY_SLOT);
     populate_free(p);
     return true;
+}
+
+static uint64_t groups_that_serve(const struct node *n)
+{
+    uint64_t groups = 0;
+
+    for (uint32_t i = NODE_FIRST_DATA_GROUP; i < n->n_groups; i++) {
+        const struct group *g = n->groups[i];
+
+        if (g != NULL && g->state == GROUP_SERVING) {
+            groups |= UINT64_C(1) << (i - NODE_FIRST_DATA_GROUP);
+        }
+    }
+    return groups;
 }
 
 static void debug_populate(struct cmd *c)
@@ -259,6 +363,7 @@ static void debug_populate(struct cmd *c)
     static const char positive[] = "ERR value is out of range, must be positive";
     struct populate *p;
     int64_t count, size = -1;
+    uint64_t groups;
 
     if (!cmd_arg_range(c, 2, 0, INT64_MAX, &count, positive) ||
         (c->argc == 5 && !cmd_arg_range(c, 4, 0, cmd_string_max(c), &size, positive))) {
@@ -268,12 +373,13 @@ static void debug_populate(struct cmd *c)
         resp_error(c->reply, "ERR DEBUG POPULATE is not possible in a transaction");
         return;
     }
-    if (c->group == NULL || c->ks == NULL || c->group->state != GROUP_SERVING) {
+    groups = groups_that_serve(c->node);
+    if (groups == 0) {
         resp_error(c->reply, "READONLY You can't write against a read only replica.");
         return;
     }
     p = mem_zalloc(sizeof *p);
-    p->client = c->client;
+    p->groups = groups;
     p->db = c->db;
     p->count = count;
     p->size = size;
@@ -446,7 +552,8 @@ static void debug_help(struct cmd *c)
         "PANIC",
         "    Abort the process.",
         "POPULATE <count> [<prefix>] [<size>]",
-        "    Set <count> keys named <prefix>:<n>, that are not there yet, replicated as usual.",
+        "    Set <count> keys named <prefix>:<n>, that are not there yet, replicated as usual; in",
+        "    cluster mode those whose slots this node serves.",
         "PROTOCOL <type>",
         "    Reply with a value of the type: string, integer, double, bignum, null, array, set,",
         "    map, attrib, push, verbatim, true, false.",

@@ -41,23 +41,37 @@ void cmd_lastsave(struct cmd *c)
     resp_int(c->reply, (ms != 0 ? ms : n->start_wall_ms) / 1000);
 }
 
+/* All data groups are here and loaded. */
+static bool is_loaded(const struct node *n)
+{
+    for (uint32_t i = NODE_FIRST_DATA_GROUP; i < n->n_groups; i++) {
+        if (n->groups[i] != NULL && n->groups[i]->state == GROUP_LOADING) {
+            return false;
+        }
+    }
+    return groups_home(n) != NULL;
+}
+
 /* A snapshot of every group whose newest one is older than its state; none of the others: that one
  * is as new as one taken now, and LASTSAVE says so. False: nothing is loaded, replied. */
 static bool ask_for_snapshots(struct cmd *c)
 {
     struct node *n = c->node;
-    struct group *data = n->groups[NODE_DATA_GROUP];
+    bool newest = true;
 
-    if (data == NULL || data->state == GROUP_LOADING) {
+    if (!is_loaded(n)) {
         resp_error(c->reply, "LOADING Redis is loading the dataset in memory");
         return false;
     }
-    for (size_t i = 0; i < NODE_GROUPS_MAX; i++) {
-        if (n->groups[i] != NULL) {
+    for (size_t i = 0; i < n->n_groups; i++) {
+        const struct group *g = n->groups[i];
+
+        if (g != NULL) {
             snapshot_ask(n->groups[i]);
+            newest &= g->ks == NULL || (g->applied == g->snapshot.index && g->batch.len == 0);
         }
     }
-    if (data->applied == data->snapshot.index && data->batch.len == 0) {
+    if (newest) {
         n->stats.last_snapshot_wall_ms = n->now_wall_ms;
     }
     return true;
@@ -102,8 +116,8 @@ enum {
 
 static const char shutdown_failed[] = "ERR Errors trying to SHUTDOWN. Check logs.";
 
-/* What a SHUTDOWN SAVE waits for: block_arg of its client. */
-enum { ARG_FLAGS, ARG_SAVE_INDEX, ARG_FAILURES };
+/* block_arg of a client whose SHUTDOWN waits. */
+enum { ARG_FLAGS, ARG_FAILURES };
 
 static bool shutdown_flags(struct cmd *c, unsigned *flags)
 {
@@ -150,7 +164,6 @@ static void begin_shutdown(struct node *n, unsigned flags)
 static bool shutdown_goes_on(struct client *c, bool timed_out, bool gone)
 {
     struct node *n = c->node;
-    struct group *g = n->groups[NODE_DATA_GROUP];
     uint64_t *arg = c->block_arg;
 
     (void)timed_out;
@@ -163,12 +176,11 @@ static bool shutdown_goes_on(struct client *c, bool timed_out, bool gone)
         }
         return !n->shutdown_asked;
     }
-    if (g != NULL && g->snapshot.index >= arg[ARG_SAVE_INDEX]) {
-        begin_shutdown(n, (unsigned)arg[ARG_FLAGS]);
-        arg[ARG_FLAGS] = 0;
-        return false;
-    }
     if (n->stats.snapshots_failed == arg[ARG_FAILURES]) {
+        if (snapshots_are_published(n)) {
+            begin_shutdown(n, (unsigned)arg[ARG_FLAGS]);
+            arg[ARG_FLAGS] = 0;
+        }
         return false;
     }
     if (arg[ARG_FLAGS] & SHUTDOWN_FORCE) {
@@ -195,10 +207,19 @@ static void abort_shutdown(struct cmd *c)
     cmd_reply_ok(c);
 }
 
+/* Of a group that is being loaded the file it loads from is the newest there is. */
+static void ask_for_data(struct node *n)
+{
+    for (uint32_t i = NODE_FIRST_DATA_GROUP; i < n->n_groups; i++) {
+        if (n->groups[i] != NULL) {
+            snapshot_ask(n->groups[i]);
+        }
+    }
+}
+
 void cmd_shutdown(struct cmd *c)
 {
     struct node *n = c->node;
-    struct group *g = n->groups[NODE_DATA_GROUP];
     uint64_t *arg = c->client->block_arg;
     unsigned flags;
 
@@ -213,14 +234,10 @@ void cmd_shutdown(struct cmd *c)
     if (n->shutdown_asked && (flags & SHUTDOWN_NOW)) {
         n->shutdown_deadline_us = n->now_us;
     }
-    if ((flags & SHUTDOWN_SAVE) && g != NULL && g->state == GROUP_LOADING) {
-        flags &= ~(unsigned)SHUTDOWN_SAVE; /* what it loads from is the newest there is */
-    }
     arg[ARG_FLAGS] = flags;
-    if ((flags & SHUTDOWN_SAVE) && g != NULL && !n->shutdown_asked) {
-        arg[ARG_SAVE_INDEX] = g->applied;
+    if ((flags & SHUTDOWN_SAVE) && !n->shutdown_asked) {
         arg[ARG_FAILURES] = n->stats.snapshots_failed;
-        snapshot_ask(g);
+        ask_for_data(n);
     } else {
         arg[ARG_FLAGS] = 0;
         begin_shutdown(n, flags);
@@ -260,7 +277,7 @@ static void role_leader(struct cmd *c, const struct group *g)
 
 void cmd_role(struct cmd *c)
 {
-    const struct group *g = c->node->groups[NODE_DATA_GROUP];
+    const struct group *g = groups_home(c->node);
     const struct cluster_node *leader = NULL;
     const char *link = "connect";
 

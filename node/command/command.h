@@ -14,6 +14,7 @@
 struct node;   /* node/node.h */
 struct client; /* node/client.h */
 struct group;  /* node/group.h */
+struct span;   /* node/groups.h */
 struct command;
 
 /* ---- one execution ------------------------------------------------------------------------- */
@@ -26,7 +27,8 @@ struct cmd {
     const struct command *command; /* the subcommand's entry for a container */
     const struct arg *argv;        /* argv[0] is the command's name */
     int argc;
-    struct group *group; /* data group of the keys (keyless: the node's data group) */
+    struct group *group; /* data group of the keys (keyless: the node's home group, groups.h) */
+    struct span *span;   /* over the whole keyspace, and that is several groups; else NULL */
     struct keyspace *ks; /* of that group */
     uint32_t db;
     int slot;               /* all keys are in this one; -1: not known (or no slots) */

@@ -3,10 +3,12 @@
  * node/command/flush.c - whole databases: FLUSHDB, FLUSHALL, SWAPDB.
  *
  * A flush detaches the data at once and has it freed elsewhere, so ASYNC and SYNC do not differ in
- * what a client sees: after the reply the keys are gone. The log carries the bare command. */
+ * what a client sees: after the reply the keys are gone. The log of each group carries the bare
+ * command. */
 #include "node/access.h"
 #include "node/command/handlers.h"
 #include "node/effects.h"
+#include "node/groups.h"
 #include "node/node_limits.h"
 
 #include <limits.h>
@@ -26,8 +28,10 @@ void cmd_flushdb(struct cmd *c)
     if (!flush_options_ok(c)) {
         return;
     }
-    access_flush_db(c, c->db);
-    effect_words(c, "FLUSHDB", NULL);
+    for (size_t i = 0; groups_use(c, i); i++) {
+        access_flush_db(c, c->db);
+        effect_words(c, "FLUSHDB", NULL);
+    }
     cmd_reply_ok(c);
 }
 
@@ -36,10 +40,12 @@ void cmd_flushall(struct cmd *c)
     if (!flush_options_ok(c)) {
         return;
     }
-    for (uint32_t db = 0; db < keyspace_databases(c->ks); db++) {
-        access_flush_db(c, db);
+    for (size_t i = 0; groups_use(c, i); i++) {
+        for (uint32_t db = 0; db < keyspace_databases(c->ks); db++) {
+            access_flush_db(c, db);
+        }
+        effect_words(c, "FLUSHALL", NULL);
     }
-    effect_words(c, "FLUSHALL", NULL);
     cmd_reply_ok(c);
 }
 

@@ -8,6 +8,7 @@
 #include "node/access.h"
 #include "node/command/handlers.h"
 #include "node/effects.h"
+#include "node/groups.h"
 #include "node/node_limits.h"
 
 #include <limits.h>
@@ -247,14 +248,12 @@ static bool stop_at_live(void *arg, struct item *it)
     return false;
 }
 
-/* A random key that has not expired. When nearly all have, picking at random would take for ever:
- * then the first live one in table order. */
-void cmd_randomkey(struct cmd *c)
+/* A random key of the group that has not expired. When nearly all have, picking at random would
+ * take for ever: then the first live one in table order. */
+static struct item *random_live(struct cmd *c)
 {
     struct first_live first = {c, NULL};
-    struct arg name;
 
-    access_all(c);
     for (int i = 0; i < RANDOM_TRIES && first.it == NULL; i++) {
         struct item *it = keyspace_random(c->ks, c->db, cmd_random(c));
 
@@ -266,16 +265,53 @@ void cmd_randomkey(struct cmd *c)
     if (first.it == NULL) {
         keyspace_each(c->ks, c->db, stop_at_live, &first);
     }
-    if (first.it == NULL) {
-        resp_null(c->reply);
-        return;
-    }
-    name = item_key(first.it);
-    resp_bulk(c->reply, name.p, name.n);
+    return first.it;
 }
 
-void cmd_dbsize(struct cmd *c)
+static uint64_t all_keys(struct cmd *c)
 {
-    access_all(c);
-    resp_int(c->reply, (int64_t)keyspace_size(c->ks, c->db));
+    uint64_t size = 0;
+
+    for (size_t i = 0; groups_use(c, i); i++) {
+        access_all(c);
+        size += keyspace_size(c->ks, c->db);
+    }
+    return size;
 }
+
+/* From the group that holds the @nth key; when all there have expired, from one behind it. */
+static struct item *random_from(struct cmd *c, uint64_t nth)
+{
+    struct item *it = NULL;
+
+    for (size_t i = 0; groups_use(c, i); i++) {
+        uint64_t size = keyspace_size(c->ks, c->db);
+
+        if (nth >= size && size > 0) {
+            nth -= size;
+        } else if (it == NULL) {
+            it = random_live(c);
+            nth = 0;
+        }
+    }
+    return it;
+}
+
+void cmd_randomkey(struct cmd *c)
+{
+    uint64_t keys = all_keys(c);
+    struct item *it = random_from(c, c->span == NULL ? 0 : cmd_random(c) % MAX_OF(keys, 1u));
+
+    if (it == NULL && c->span != NULL) {
+        it = random_from(c, 0);
+    }
+    if (it == NULL) {
+        resp_null(c->reply);
+    } else {
+        struct arg name = item_key(it);
+
+        resp_bulk(c->reply, name.p, name.n);
+    }
+}
+
+void cmd_dbsize(struct cmd *c) { resp_int(c->reply, (int64_t)all_keys(c)); }

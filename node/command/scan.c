@@ -2,13 +2,15 @@
  *
  * node/command/scan.c - KEYS and SCAN: listing the keyspace.
  *
- * In cluster mode the keyspace is that of this node's group. A pattern all of whose matches fall
- * into one slot ("{user7}*", or a plain name) looks into that slot only. Keys past their time are
- * not listed, whether or not their deletion is through. */
+ * In cluster mode the keyspace is that of the groups this node leads (node/groups.h). SCAN goes
+ * through one after the other: its cursor begins with a slot, which tells the group. A pattern all
+ * of whose matches fall into one slot ("{user7}*", or a plain name) looks into that slot only. Keys
+ * past their time are not listed, whether or not their deletion is through. */
 #include "base/glob.h"
 #include "base/mem.h"
 #include "node/access.h"
 #include "node/command/handlers.h"
+#include "node/groups.h"
 #include "node/node_limits.h"
 
 #include <ctype.h>
@@ -102,22 +104,33 @@ static bool list_each(void *arg, struct item *it)
     return true;
 }
 
+static void list_slot(struct cmd *c, int slot, struct keys *k)
+{
+    uint64_t cursor = 0;
+
+    access_all(c);
+    do {
+        cursor = keyspace_scan(c->ks, c->db, slot, cursor, 1024, list_key, k);
+    } while (cursor != 0);
+}
+
 void cmd_keys(struct cmd *c)
 {
     struct keys k = {.filter = {.c = c}};
     int slot = pattern_slot(c, &c->argv[1]);
-    uint64_t cursor = 0;
     size_t at;
 
     filter_set_pattern(&k.filter, &c->argv[1]);
-    access_all(c);
     at = resp_deferred_begin(c->reply);
-    if (slot < 0) {
-        keyspace_each(c->ks, c->db, list_each, &k);
+    if (slot >= 0) {
+        if (groups_use_slot(c, (uint16_t)slot)) {
+            list_slot(c, slot, &k);
+        }
     } else {
-        do {
-            cursor = keyspace_scan(c->ks, c->db, slot, cursor, 1024, list_key, &k);
-        } while (cursor != 0);
+        for (size_t i = 0; groups_use(c, i); i++) {
+            access_all(c);
+            keyspace_each(c->ks, c->db, list_each, &k);
+        }
     }
     resp_deferred_array(c->reply, at, k.n);
 }
@@ -199,6 +212,45 @@ static bool parse_scan(struct cmd *c, struct filter *f, int64_t *count, int *slo
     return true;
 }
 
+/* One step within one group, or several while nothing is found. They come in the order of their
+ * first slots; a cursor in a group that this node does not lead any more goes on behind it. */
+static uint64_t scan_groups(struct cmd *c, uint64_t cursor, size_t count, struct found *f)
+{
+    unsigned rank = groups_first_slot(c, (int)keyspace_cursor_slot(cursor));
+    bool begun = false, done = false;
+    uint64_t next = 0;
+
+    for (size_t i = 0; groups_use(c, i); i++) {
+        unsigned first = groups_first_slot(c, -1);
+
+        if (done || (!begun && first < rank)) {
+            continue;
+        }
+        next = begun || first > rank ? keyspace_cursor(first) : cursor;
+        begun = true;
+        done = f->n > 0; /* the next step begins here */
+        if (!done) {
+            access_all(c);
+            next = keyspace_scan(c->ks, c->db, -1, next, count, collect, f);
+            done = next != 0;
+        }
+    }
+    return next;
+}
+
+/* One step. Returns the next cursor; 0: the end. */
+static uint64_t scan(struct cmd *c, int slot, uint64_t cursor, size_t count, struct found *f)
+{
+    if (slot >= 0 && !groups_use_slot(c, (uint16_t)slot)) {
+        return 0;
+    }
+    if (slot >= 0 || c->span == NULL) {
+        access_all(c);
+        return keyspace_scan(c->ks, c->db, slot, cursor, count, collect, f);
+    }
+    return scan_groups(c, cursor, count, f);
+}
+
 void cmd_scan(struct cmd *c)
 {
     struct found f = {.filter = {.c = c}};
@@ -210,8 +262,7 @@ void cmd_scan(struct cmd *c)
     if (!parse_cursor(c, 1, &cursor) || !parse_scan(c, &f.filter, &count, &slot)) {
         return;
     }
-    access_all(c);
-    cursor = keyspace_scan(c->ks, c->db, slot, cursor, (size_t)count, collect, &f);
+    cursor = scan(c, slot, cursor, (size_t)count, &f);
     resp_array(c->reply, 2);
     resp_bulk(c->reply, text,
               (size_t)snprintf(text, sizeof text, "%llu", (unsigned long long)cursor));

@@ -633,6 +633,13 @@ uint64_t keyspace_scan(struct keyspace *ks, uint32_t db, int slot, uint64_t curs
     return s < ts->n_refs ? (uint64_t)s << TABLE_POSITION_BITS | pos : 0;
 }
 
+uint64_t keyspace_cursor(unsigned slot) { return (uint64_t)slot << TABLE_POSITION_BITS; }
+
+unsigned keyspace_cursor_slot(uint64_t cursor)
+{
+    return (unsigned)(cursor >> TABLE_POSITION_BITS) % CLUSTER_SLOTS;
+}
+
 void keyspace_each(const struct keyspace *ks, uint32_t db, keyspace_each_fn *fn, void *arg)
 {
     tables_each(&db_at(ks, db)->tables, fn, arg);

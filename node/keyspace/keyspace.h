@@ -153,6 +153,9 @@ struct item *keyspace_random_expiring(struct keyspace *ks, uint32_t db, uint64_t
 typedef void keyspace_scan_fn(void *arg, struct item *it);
 uint64_t keyspace_scan(struct keyspace *ks, uint32_t db, int slot, uint64_t cursor, size_t count,
                        keyspace_scan_fn *fn, void *arg);
+/* By slot: a cursor at the start of a slot (0 for slot 0), and the slot that one stands in. */
+uint64_t keyspace_cursor(unsigned slot);
+unsigned keyspace_cursor_slot(uint64_t cursor);
 /* Every item of a database in table order, for snapshots and digests; stops when @fn says false. */
 typedef bool keyspace_each_fn(void *arg, struct item *it);
 void keyspace_each(const struct keyspace *ks, uint32_t db, keyspace_each_fn *fn, void *arg);

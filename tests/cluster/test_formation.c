@@ -17,7 +17,7 @@ static struct net_addr addr(unsigned port)
 
 static struct formation_hello hello_of(unsigned port, uint64_t digest)
 {
-    struct formation_hello h = {.list_digest = digest, .slots_enabled = true};
+    struct formation_hello h = {.list_digest = digest, .slots_enabled = true, .data_groups = 3};
 
     snprintf(h.node.id, sizeof h.node.id, "%040x", port);
     h.node.peer = addr(port);
@@ -83,6 +83,12 @@ static void the_founder_waits_for_everyone_to_agree(void **state)
     assert_non_null(strstr(f.waiting_for, "has another cluster-enabled"));
 
     third.slots_enabled = true;
+    third.data_groups = 1;
+    assert_true(formation_on_hello(&f, &third));
+    assert_false(formation_try_plan(&f, CLUSTER_ID, &plan));
+    assert_non_null(strstr(f.waiting_for, "127.0.0.1:17003 (has another cluster-data-groups)"));
+
+    third.data_groups = 3;
     assert_true(formation_on_hello(&f, &third));
     assert_string_equal(f.waiting_for, "");
 
@@ -92,6 +98,7 @@ static void the_founder_waits_for_everyone_to_agree(void **state)
 
     assert_true(formation_try_plan(&f, CLUSTER_ID, &plan));
     assert_int_equal(plan.n_nodes, 3);
+    assert_int_equal(plan.data_groups, 3);
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(plan.nodes[i].number, i + 1);
         assert_int_equal(plan.nodes[i].peer.port, 17001 + i);
@@ -157,6 +164,10 @@ static void a_plan_is_adopted_only_by_the_nodes_it_names(void **state)
 
     h = hello_of(17003, 0);
     h.slots_enabled = false;
+    assert_int_equal(formation_init(&other, list3(), 3, &h, error), 0);
+    assert_false(formation_accepts(&other, &plan));
+    h.slots_enabled = true;
+    h.data_groups = 4;
     assert_int_equal(formation_init(&other, list3(), 3, &h, error), 0);
     assert_false(formation_accepts(&other, &plan));
 }

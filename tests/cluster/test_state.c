@@ -20,7 +20,7 @@ static struct cluster_node node(uint64_t number, const char *zone)
     return n;
 }
 
-static struct cluster_state *genesis(size_t n_nodes)
+static struct cluster_state *genesis_with(size_t n_nodes, uint32_t n_groups)
 {
     static struct cluster_state s;
     struct cluster_node nodes[CLUSTER_NODES_MAX];
@@ -28,9 +28,12 @@ static struct cluster_state *genesis(size_t n_nodes)
     for (size_t i = 0; i < n_nodes; i++) {
         nodes[i] = node(i + 1, "");
     }
-    assert_int_equal(cluster_state_genesis(&s, CLUSTER_ID, true, nodes, n_nodes), CLUSTER_OK);
+    assert_int_equal(cluster_state_genesis(&s, CLUSTER_ID, true, nodes, n_nodes, n_groups),
+                     CLUSTER_OK);
     return &s;
 }
+
+static struct cluster_state *genesis(size_t n_nodes) { return genesis_with(n_nodes, 1); }
 
 static void a_cluster_begins_with_every_slot_in_one_group(void **state)
 {
@@ -47,6 +50,41 @@ static void a_cluster_begins_with_every_slot_in_one_group(void **state)
     assert_null(cluster_state_node(s, 4));
     assert_ptr_equal(cluster_state_node_by_id(s, s->nodes[1].id), &s->nodes[1]);
     assert_null(cluster_state_group(s, 2));
+    /* One group alone prefers nobody: whoever is elected goes on leading. */
+    assert_int_equal(cluster_state_group(s, 1)->preferred_leader, 0);
+}
+
+/* Runs without holes that differ by at most one slot; the nodes in turn, so that all of them lead.
+ */
+static void several_groups_share_the_slots_and_the_nodes(void **state)
+{
+    static const struct {
+        uint32_t nodes, groups;
+    } cases[] = {{3, 2}, {3, 3}, {3, 7}, {5, 3}, {1, 64}, {64, 64}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct cluster_state *s = genesis_with(cases[i].nodes, cases[i].groups);
+        unsigned low = CLUSTER_SLOTS / cases[i].groups;
+        unsigned slots[CLUSTER_DATA_GROUPS_MAX + 1] = {0};
+
+        print_message("case: %u nodes, %u groups\n", cases[i].nodes, cases[i].groups);
+        assert_int_equal(s->n_groups, cases[i].groups);
+        assert_int_equal(s->slot_group[0], 1);
+        slots[1] = 1;
+        for (size_t slot = 1; slot < CLUSTER_SLOTS; slot++) {
+            assert_in_range(s->slot_group[slot], s->slot_group[slot - 1],
+                            s->slot_group[slot - 1] + 1);
+            slots[s->slot_group[slot]]++;
+        }
+        for (uint32_t g = 1; g <= cases[i].groups; g++) {
+            assert_in_range(slots[g], low, low + 1);
+            assert_int_equal(cluster_state_group(s, g)->preferred_leader,
+                             (g - 1) % cases[i].nodes + 1);
+            assert_int_equal(s->slot_group[cluster_state_first_slot(s, g)], g);
+        }
+        assert_int_equal(cluster_state_first_slot(s, cases[i].groups + 1), CLUSTER_SLOTS);
+    }
 }
 
 static void a_beginning_that_makes_no_sense_is_refused(void **state)
@@ -55,9 +93,12 @@ static void a_beginning_that_makes_no_sense_is_refused(void **state)
     static struct cluster_state s;
 
     (void)state;
-    assert_int_equal(cluster_state_genesis(&s, CLUSTER_ID, true, nodes, 0), CLUSTER_ERR_INVALID);
-    assert_int_equal(cluster_state_genesis(&s, CLUSTER_ID, true, nodes, 2), CLUSTER_ERR_INVALID);
-    assert_int_equal(cluster_state_genesis(&s, "short", true, nodes, 1), CLUSTER_ERR_INVALID);
+    assert_int_equal(cluster_state_genesis(&s, CLUSTER_ID, true, nodes, 0, 1), CLUSTER_ERR_INVALID);
+    assert_int_equal(cluster_state_genesis(&s, CLUSTER_ID, true, nodes, 2, 1), CLUSTER_ERR_INVALID);
+    assert_int_equal(cluster_state_genesis(&s, "short", true, nodes, 1, 1), CLUSTER_ERR_INVALID);
+    assert_int_equal(cluster_state_genesis(&s, CLUSTER_ID, true, nodes, 1, 0), CLUSTER_ERR_INVALID);
+    assert_int_equal(cluster_state_genesis(&s, CLUSTER_ID, true, nodes, 1, 65),
+                     CLUSTER_ERR_INVALID);
 }
 
 /* A command that is refused is refused on every node alike, and changes nothing anywhere. */
@@ -99,11 +140,20 @@ static void voters_are_spread_over_zones(void **state)
 {
     static const struct {
         const char *zones; /* one letter per node */
-        size_t max;
+        size_t max, first;
         const char *want; /* numbers of the voters */
     } cases[] = {
-        {"aaa", 5, "123"},   {"aabbc", 3, "135"},    {"aaabbb", 5, "12345"},
-        {"aaaab", 3, "125"}, {"abcabc", 5, "12345"}, {"aaaaaab", 5, "12347"},
+        {"aaa", 5, 0, "123"},
+        {"aabbc", 3, 0, "135"},
+        {"aaabbb", 5, 0, "12345"},
+        {"aaaab", 3, 0, "125"},
+        {"abcabc", 5, 0, "12345"},
+        {"aaaaaab", 5, 0, "12347"},
+        /* A group that begins elsewhere has that node, and still all zones. */
+        {"aabbc", 3, 1, "235"},
+        {"aaaaaa", 3, 4, "156"},
+        {"abcabc", 3, 5, "126"},
+        {"aaab", 5, 3, "1234"},
     };
 
     (void)state;
@@ -118,7 +168,7 @@ static void voters_are_spread_over_zones(void **state)
 
             nodes[j] = node(j + 1, zone);
         }
-        n = cluster_choose_voters(nodes, n_nodes, cases[i].max, voters);
+        n = cluster_choose_voters(nodes, n_nodes, cases[i].max, cases[i].first, voters);
         assert_int_equal(n, strlen(cases[i].want));
         for (size_t j = 0; j < n; j++) {
             assert_int_equal(voters[j], cases[i].want[j] - '0');
@@ -130,6 +180,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cluster_begins_with_every_slot_in_one_group),
+        cmocka_unit_test(several_groups_share_the_slots_and_the_nodes),
         cmocka_unit_test(a_beginning_that_makes_no_sense_is_refused),
         cmocka_unit_test(a_refused_command_changes_nothing),
         cmocka_unit_test(a_node_can_move_and_a_group_can_prefer_a_leader),

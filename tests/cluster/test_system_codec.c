@@ -32,7 +32,7 @@ static void a_state_survives(void **state)
     for (size_t i = 0; i < 5; i++) {
         fill(&nodes[i], i + 1);
     }
-    assert_int_equal(cluster_state_genesis(&s, CLUSTER_ID, true, nodes, 5), CLUSTER_OK);
+    assert_int_equal(cluster_state_genesis(&s, CLUSTER_ID, true, nodes, 5, 3), CLUSTER_OK);
     s.groups[0].preferred_leader = 2;
     s.slot_group[0] = CLUSTER_NO_GROUP; /* runs that do not begin at 0, and a hole */
     s.slot_group[100] = CLUSTER_NO_GROUP;
@@ -47,10 +47,15 @@ static void a_state_survives(void **state)
 static void messages_survive(void **state)
 {
     static struct system_message m;
-    static struct formation_hello hello = {.list_digest = 0xfeedbeefcafe, .slots_enabled = true};
-    static struct formation_plan plan = {
-        .cluster_id = CLUSTER_ID, .list_digest = 9, .slots_enabled = true, .n_nodes = 2};
+    static struct formation_hello hello = {
+        .list_digest = 0xfeedbeefcafe, .slots_enabled = true, .data_groups = 7};
+    static struct formation_plan plan = {.cluster_id = CLUSTER_ID,
+                                         .list_digest = 9,
+                                         .slots_enabled = true,
+                                         .data_groups = 64,
+                                         .n_nodes = 2};
     static struct cluster_command command = {.type = CLUSTER_CMD_UPDATE_NODE};
+    static const struct system_transfer transfer = {.group = 1, .to = 3, .if_caught_up = true};
     struct buf bytes;
 
     (void)state;
@@ -78,11 +83,12 @@ static void messages_survive(void **state)
     assert_memory_equal(&m.propose, &command, sizeof command);
 
     buf_clear(&bytes);
-    system_codec_envelope_transfer(1, 3, &bytes);
+    system_codec_envelope_transfer(&transfer, &bytes);
     assert_int_equal(system_codec_read_envelope(buf_head(&bytes), bytes.len, &m), 0);
     assert_int_equal(m.type, SYSTEM_MESSAGE_TRANSFER);
-    assert_int_equal(m.transfer_group, 1);
-    assert_int_equal(m.transfer_to, 3);
+    assert_int_equal(m.transfer.group, 1);
+    assert_int_equal(m.transfer.to, 3);
+    assert_true(m.transfer.if_caught_up);
     buf_release(&bytes);
 }
 
@@ -143,6 +149,17 @@ static void values_out_of_range_are_refused(void **state)
 
     buf_clear(&bytes);
     fill(&plan.nodes[1], 2);
+    plan.data_groups = 65;
+    system_codec_plan(&plan, &bytes);
+    assert_int_equal(system_codec_read_plan(buf_head(&bytes), bytes.len, &back), -1);
+
+    buf_clear(&bytes);
+    plan.data_groups = 0; /* as written before there could be several */
+    system_codec_plan(&plan, &bytes);
+    assert_int_equal(system_codec_read_plan(buf_head(&bytes), bytes.len, &back), 0);
+    assert_int_equal(back.data_groups, 1);
+
+    buf_clear(&bytes);
     plan.cluster_id[3] = 'X';
     system_codec_plan(&plan, &bytes);
     assert_int_equal(system_codec_read_plan(buf_head(&bytes), bytes.len, &back), -1);

@@ -9,6 +9,7 @@
 #include "node/access.h"
 #include "node/block.h"
 #include "node/effects.h"
+#include "node/groups.h"
 #include "node/node_limits.h"
 #include "proto/effect.h"
 
@@ -314,6 +315,28 @@ void access_swap_dbs(struct cmd *c, uint32_t a, uint32_t b)
 {
     changed(c);
     keyspace_swap_dbs(c->ks, a, b);
+}
+
+/* ---- node/groups.h: there is one ---------------------------------------------------------- */
+
+bool groups_use(struct cmd *c, size_t i)
+{
+    assert(c->span == NULL);
+    return i == 0;
+}
+
+bool groups_use_slot(struct cmd *c, uint16_t slot)
+{
+    (void)slot;
+    assert(c->span == NULL);
+    return true;
+}
+
+unsigned groups_first_slot(const struct cmd *c, int slot)
+{
+    (void)slot;
+    assert(c->span == NULL);
+    return 0;
 }
 
 /* ---- node/block.h ----------------------------------------------------------------------- */

@@ -184,6 +184,10 @@ static void rules_between_settings_are_checked(void **state)
         {"raft-election-timeout 100", "raft-election-timeout: 100 ms must be more than two of "
                                       "raft-heartbeat-interval (50 ms)"},
         {"raft-election-timeout 101", NULL},
+        {"cluster-data-groups 2",
+         "cluster-data-groups: 2 need cluster-enabled yes: one database is "
+         "one group"},
+        {"cluster-data-groups 64\ncluster-enabled yes", NULL},
         {"proto-max-bulk-len 704mb", NULL},
         {"proto-max-bulk-len 705mb",
          "proto-max-bulk-len: 739246080 bytes and max-uncommitted-bytes (268435456) together do "
@@ -412,6 +416,7 @@ static void a_rewritten_file_reads_back_as_the_settings(void **state)
         "requirepass \" #\\x01\\xff\\\\\"\nshutdown-timeout 1\nenable-debug-command local\n"
         "cluster-enabled yes\npeer-port 5\npeer-announce-ip h\ncluster-nodes a:1 b:2\n"
         "cluster-announce-ip i\ncluster-announce-port 7\navailability-zone z\n"
+        "cluster-data-groups 3\nleader-balance-delay 0\n"
         "raft-heartbeat-interval 1\nraft-election-timeout 99\nraft-lease-drift 0\n"
         "read-consistency quorum\nelection-wait-timeout 0\noutcome-wait-timeout 1\n"
         "max-uncommitted-bytes 1mb\nreplica-serve-stale-data no\nappendfsync everysec\n"
