@@ -10,6 +10,7 @@
 
 #include "base/base.h"
 #include "base/buf.h"
+#include "node/types/limits.h"
 
 /* Bytes of room behind a char *error of this module. */
 #define CONFIG_ERROR_MAX 1024
@@ -84,6 +85,8 @@ struct config {
     int64_t maxmemory_clients; /* bytes; < 0: percent of maxmemory; 0: no limit */
     int64_t lfu_log_factor;
     int64_t lfu_decay_time; /* minutes */
+
+    struct types_limits types;
 
     /* introspection */
     int64_t slowlog_log_slower_than; /* us; < 0: off */

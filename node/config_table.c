@@ -121,6 +121,11 @@ static bool check_nodes(const char *text, char *error)
         .name = n, .type = t, .flags = flag, .offset = AT(f), .initial = def, .check = test,       \
         .help = text                                                                               \
     }
+#define TYPE_LIMIT(n, old, f, flag, def, text)                                                     \
+    {                                                                                              \
+        .name = n, .alias = old, .type = CONFIG_INT, .flags = flag, .offset = AT(types.f),         \
+        .initial = def, .min = 0, .max = I32_MAX, .help = text                                     \
+    }
 #define FIXED_BOOL(n, f, def, reason)                                                              \
     {                                                                                              \
         .name = n, .type = CONFIG_BOOL, .flags = CONFIG_FIXED, .offset = AT(fixed.f),              \
@@ -235,6 +240,18 @@ static const struct config_option options[] = {
         "the higher, the more accesses it takes to count as often used"),
     INT("lfu-decay-time", lfu_decay_time, 0, 0, I32_MAX, "1",
         "minutes after which the count of accesses sinks by one; 0: never"),
+
+    /* encodings */
+    TYPE_LIMIT("hash-max-listpack-entries", "hash-max-ziplist-entries", hash_max_listpack_entries,
+               0, "512", "fields up to which a hash is kept compact"),
+    TYPE_LIMIT("hash-max-listpack-value", "hash-max-ziplist-value", hash_max_listpack_value,
+               CONFIG_MEMORY, "64", "bytes of its longest field or value, likewise"),
+    TYPE_LIMIT("set-max-intset-entries", NULL, set_max_intset_entries, 0, "512",
+               "members up to which a set of integers is kept compact"),
+    TYPE_LIMIT("set-max-listpack-entries", NULL, set_max_listpack_entries, 0, "128",
+               "members up to which another set is"),
+    TYPE_LIMIT("set-max-listpack-value", NULL, set_max_listpack_value, CONFIG_MEMORY, "64",
+               "bytes of its longest member, likewise"),
 
     /* introspection and upkeep */
     INT("slowlog-log-slower-than", slowlog_log_slower_than, 0, -1, INT64_MAX, "10000",

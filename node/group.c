@@ -241,6 +241,7 @@ static void start_loading(struct group *g, struct raft_pos pos)
     if (rc != RDB_OK) {
         log_fatal("group %u: cannot open snapshot %s: %s", g->number, path, rdb_strerror(rc));
     }
+    rdb_loader_set_limits(g->loader, &n->config.types);
     if (g->number != NODE_SYSTEM_GROUP) {
         struct keyspace_config kc = {
             .databases = n->config.cluster_enabled ? 1 : (uint32_t)n->config.databases,

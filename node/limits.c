@@ -8,6 +8,8 @@
 
 int64_t cmd_string_max(const struct cmd *c) { return c->node->config.proto_max_bulk_len; }
 
+const struct types_limits *cmd_types_limits(const struct cmd *c) { return &c->node->config.types; }
+
 uint64_t cmd_random(struct cmd *c) { return rng_next(&c->node->rng); }
 
 /* In cluster mode as well: an index is checked before a command says that there it has no use. */

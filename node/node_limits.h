@@ -10,10 +10,15 @@
 #define NODE_NODE_LIMITS_H
 
 #include "node/command/command.h"
+#include "node/types/limits.h"
 
 /* proto-max-bulk-len: no command may make a string longer than this; also the transient memory
  * LCS may take. Bytes. */
 int64_t cmd_string_max(const struct cmd *c);
+
+/* Up to which size values stay compact. Encodings may depend on it, content may not: the one
+ * setting that may be asked for while applying. */
+const struct types_limits *cmd_types_limits(const struct cmd *c);
 
 /* 64 random bits from the node's generator: RANDOMKEY. */
 uint64_t cmd_random(struct cmd *c);

@@ -9,12 +9,11 @@
 #include "base/glob.h"
 #include "base/mem.h"
 #include "node/access.h"
+#include "node/command/element_scan.h"
 #include "node/command/handlers.h"
 #include "node/groups.h"
 #include "node/node_limits.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -160,29 +159,6 @@ static void collect(void *arg, struct item *it)
     f->items[f->n++] = it;
 }
 
-/* A cursor as strtoul() reads it: Redis's clients have always been able to send "" or "+5". */
-static bool parse_cursor(struct cmd *c, int i, uint64_t *cursor)
-{
-    char text[64];
-    char *end = text;
-    size_t n = c->argv[i].n;
-    bool ok = n < sizeof text;
-
-    if (ok) {
-        if (n > 0) {
-            memcpy(text, c->argv[i].p, n);
-        }
-        text[n] = '\0';
-        errno = 0;
-        *cursor = strtoul(text, &end, 10);
-        ok = !isspace((unsigned char)text[0]) && *end == '\0' && errno != ERANGE;
-    }
-    if (!ok) {
-        resp_error(c->reply, "ERR invalid cursor");
-    }
-    return ok;
-}
-
 static bool parse_scan(struct cmd *c, struct filter *f, int64_t *count, int *slot)
 {
     *count = SCAN_COUNT_DEFAULT;
@@ -259,7 +235,7 @@ void cmd_scan(struct cmd *c)
     int64_t count;
     int slot;
 
-    if (!parse_cursor(c, 1, &cursor) || !parse_scan(c, &f.filter, &count, &slot)) {
+    if (!scan_cursor_arg(c, 1, &cursor) || !parse_scan(c, &f.filter, &count, &slot)) {
         return;
     }
     cursor = scan(c, slot, cursor, (size_t)count, &f);

@@ -104,6 +104,21 @@ void item_free(struct item *it)
     free(it);
 }
 
+struct item *item_detached(void *value)
+{
+    const struct value_head *head = value;
+
+    return item_new_pointer((enum item_type)head->type, "", 0, value);
+}
+
+void *item_detached_take(struct item *it)
+{
+    void *value = item_pointer(it);
+
+    free(it);
+    return value;
+}
+
 void *item_value(const struct item *it)
 {
     assert(item_type(it) != ITEM_STRING);

@@ -126,8 +126,6 @@ size_t item_good_size(size_t n);
 struct item *item_new_embedded(enum item_encoding enc, const char *key, size_t key_len,
                                const void *value, size_t value_len);
 struct item *item_new_pointer(enum item_type type, const char *key, size_t key_len, void *value);
-/* Free an item that is in no table, with its value. */
-void item_free(struct item *it);
 
 /* A raw string of @len bytes (copied from @p, or zero when @p is NULL) with room for @cap; NULL
  * when memory is out. */

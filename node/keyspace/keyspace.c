@@ -98,6 +98,11 @@ void keyspace_free(struct keyspace *ks)
     free(ks);
 }
 
+const struct siphash_key *keyspace_hash_key(const struct keyspace *ks)
+{
+    return &ks->config.hash_key;
+}
+
 struct key keyspace_key(const struct keyspace *ks, const char *p, size_t n)
 {
     return keyspace_key_in_slot(ks, p, n, ks->config.by_slot ? cluster_slot(p, n) : 0);

@@ -51,6 +51,9 @@ struct keyspace *keyspace_new(const struct keyspace_config *config); /* never NU
 /* Frees everything at once, however long that takes: on the bg thread, or at exit. */
 void keyspace_free(struct keyspace *ks);
 
+/* The key of its hashes: tables of elements use it as well. */
+const struct siphash_key *keyspace_hash_key(const struct keyspace *ks);
+
 struct key keyspace_key(const struct keyspace *ks, const char *p, size_t n);
 /* The same when the slot is known already. */
 struct key keyspace_key_in_slot(const struct keyspace *ks, const char *p, size_t n, uint16_t slot);

@@ -51,4 +51,10 @@ void *item_value(const struct item *it);
 /* The value has moved (grown, or changed its encoding): the old pointer is no longer owned. */
 void item_set_value(struct item *it, void *value);
 
+/* An item in no keyspace that owns @value: to build a value before it has a key. item_free(), or
+ * take the value out of it again. */
+struct item *item_detached(void *value);
+void *item_detached_take(struct item *it);
+void item_free(struct item *it); /* an item that is in no table, with its value */
+
 #endif

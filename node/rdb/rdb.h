@@ -9,6 +9,7 @@
 #define NODE_RDB_RDB_H
 
 #include "node/keyspace/keyspace.h"
+#include "node/types/limits.h"
 
 #define RDB_ERRORS(X)                                                                              \
     X(RDB_OK, 0, "ok")                                                                             \
@@ -51,6 +52,9 @@ struct rdb_loader;
 /* Open @path and read its header; *@out is the caller's. @verify: check the CRC64 (a checksum of
  * 0 in the file means none). */
 MUST_CHECK int rdb_loader_new(const char *path, bool verify, struct rdb_loader **out);
+/* Up to which size values stay compact; else types_limits_default. @limits must outlive the loader.
+ */
+void rdb_loader_set_limits(struct rdb_loader *l, const struct types_limits *limits);
 /* Load for about @budget_us into @ks; keys that are past @drop_expired_before (ms; 0: none) are
  * skipped. 1: more to come; 0: done, checksum right; < 0: error, rdb_loader_error() tells. */
 MUST_CHECK int rdb_loader_step(struct rdb_loader *l, struct keyspace *ks, int64_t budget_us,

@@ -35,6 +35,11 @@ enum rdb_opcode {
 
 enum rdb_type {
     RDB_TYPE_STRING = 0,
+    RDB_TYPE_SET = 2,
+    RDB_TYPE_HASH = 4,
+    RDB_TYPE_SET_INTSET = 11,
+    RDB_TYPE_HASH_LISTPACK = 16,
+    RDB_TYPE_SET_LISTPACK = 20, /* from version 11 on */
 };
 
 #define RDB_LEN_6BIT 0x00

@@ -2,18 +2,20 @@
  *
  * node/rdb/rdb_load.c - loading a snapshot in slices; see node/rdb/rdb.h.
  *
- * A slice ends between two opcodes: what an EXPIRETIME has announced for the key that follows
- * is kept in the loader. */
+ * A slice ends between two opcodes, or within a value that is read element by element: what an
+ * EXPIRETIME has announced, the key and what there is of the value are kept in the loader. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/num.h"
 #include "node/rdb/rdb_format.h"
 #include "node/rdb/rdb_read.h"
+#include "node/rdb/rdb_value.h"
 
 #include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#define ELEMENTS_PER_STEP 64        /* of a value that is read element by element */
 #define BYTES_PER_CLOCK (16 * 1024) /* look at the clock after so many */
 
 struct rdb_loader {
@@ -25,6 +27,9 @@ struct rdb_loader {
     int64_t expire_at; /* of the next key */
     uint64_t keys;
     struct rdb_text key, value;
+    struct rdb_value part; /* of the key, while in_value */
+    bool in_value;
+    bool dropped; /* the key is past its time: read it, keep nothing */
 };
 
 const char *rdb_strerror(int error)
@@ -304,42 +309,104 @@ static const char *type_name(unsigned type)
     return type < ARRAY_LEN(names) ? names[type] : NULL;
 }
 
+/* The key that has been read, unless it is there already; false: failed. */
+static bool new_key(struct rdb_loader *l, struct keyspace *ks, struct key *k)
+{
+    *k = keyspace_key(ks, l->key.p, l->key.n);
+    if (keyspace_find(ks, l->db, k) != NULL) {
+        return rdb_fail(&l->in, RDB_ERR_FORMAT, "a key stands in the file twice,");
+    }
+    l->keys++;
+    return true;
+}
+
+/* What an EXPIRETIME has announced; the next key has none again. */
+static int64_t take_expire(struct rdb_loader *l)
+{
+    int64_t at = l->expire_at;
+
+    l->expire_at = KEYSPACE_NO_EXPIRE;
+    return at;
+}
+
+static bool load_string(struct rdb_loader *l, struct keyspace *ks)
+{
+    struct key k;
+
+    if (!rdb_get_string(&l->in, &l->value)) {
+        return false;
+    }
+    if (l->dropped) {
+        (void)take_expire(l);
+        return true;
+    }
+    if (!new_key(l, ks, &k)) {
+        return false;
+    }
+    (void)keyspace_put_string(ks, l->db, &k, NULL, l->value.p, l->value.n, take_expire(l));
+    return true;
+}
+
+/* Go on with a value; the key follows when it is whole. */
+static bool load_elements(struct rdb_loader *l, struct keyspace *ks)
+{
+    struct key k;
+    void *value;
+
+    if (!rdb_value_step(&l->part, ELEMENTS_PER_STEP)) {
+        return false;
+    }
+    if (l->part.left > 0) {
+        return true;
+    }
+    l->in_value = false;
+    value = rdb_value_take(&l->part);
+    if (l->dropped) {
+        (void)take_expire(l);
+        keyspace_free_value(value);
+        return true;
+    }
+    if (!new_key(l, ks, &k)) {
+        keyspace_free_value(value);
+        return false;
+    }
+    (void)keyspace_put_value(ks, l->db, &k, NULL, value, take_expire(l));
+    return true;
+}
+
 static bool load_key(struct rdb_loader *l, struct keyspace *ks, unsigned type,
                      int64_t drop_expired_before)
 {
-    struct key k;
-    int64_t expire_at = l->expire_at;
-
-    if (type != RDB_TYPE_STRING) {
-        const char *name = type_name(type);
-
-        return name == NULL ? rdb_fail(&l->in, RDB_ERR_FORMAT, "unknown opcode or type %u", type)
-                            : rdb_fail(&l->in, RDB_ERR_TYPE,
-                                       "a value of type %u (%s) is not supported", type, name);
+    if (type_name(type) == NULL) {
+        return rdb_fail(&l->in, RDB_ERR_FORMAT, "unknown opcode or type %u", type);
     }
     if (ks == NULL) {
         return rdb_fail(&l->in, RDB_ERR_DATABASE, "a key stands where none may be,");
     }
-    if (!rdb_get_string(&l->in, &l->key) || !rdb_get_string(&l->in, &l->value)) {
+    if (!rdb_value_is_known(type)) {
+        return rdb_fail(&l->in, RDB_ERR_TYPE, "a value of type %u (%s) is not supported", type,
+                        type_name(type));
+    }
+    if (!rdb_get_string(&l->in, &l->key)) {
         return false;
     }
-    l->expire_at = KEYSPACE_NO_EXPIRE;
-    if (expire_at != KEYSPACE_NO_EXPIRE && expire_at < drop_expired_before) {
-        return true;
+    l->dropped = l->expire_at != KEYSPACE_NO_EXPIRE && l->expire_at < drop_expired_before;
+    if (type == RDB_TYPE_STRING) {
+        return load_string(l, ks);
     }
-    k = keyspace_key(ks, l->key.p, l->key.n);
-    if (keyspace_find(ks, l->db, &k) != NULL) {
-        return rdb_fail(&l->in, RDB_ERR_FORMAT, "a key stands in the file twice,");
-    }
-    (void)keyspace_put_string(ks, l->db, &k, NULL, l->value.p, l->value.n, expire_at);
-    l->keys++;
-    return true;
+    l->part.in = &l->in;
+    l->part.hash_key = keyspace_hash_key(ks);
+    l->in_value = true;
+    return rdb_value_begin(&l->part, type) && load_elements(l, ks);
 }
 
 static bool load_one(struct rdb_loader *l, struct keyspace *ks, int64_t drop_expired_before)
 {
     unsigned op;
 
+    if (l->in_value) {
+        return load_elements(l, ks);
+    }
     if (!rdb_get_byte(&l->in, &op)) {
         return false;
     }
@@ -413,8 +480,14 @@ int rdb_loader_new(const char *path, bool verify, struct rdb_loader **out)
         return rc;
     }
     l->expire_at = KEYSPACE_NO_EXPIRE;
+    l->part.limits = &types_limits_default;
     *out = l;
     return RDB_OK;
+}
+
+void rdb_loader_set_limits(struct rdb_loader *l, const struct types_limits *limits)
+{
+    l->part.limits = limits;
 }
 
 int rdb_loader_step(struct rdb_loader *l, struct keyspace *ks, int64_t budget_us,
@@ -456,6 +529,7 @@ void rdb_loader_free(struct rdb_loader *l)
     rdb_reader_close(&l->in);
     rdb_text_release(&l->key);
     rdb_text_release(&l->value);
+    rdb_value_release(&l->part);
     rdb_meta_release(&l->meta);
     free(l);
 }

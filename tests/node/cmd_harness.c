@@ -11,6 +11,7 @@
 #include "node/effects.h"
 #include "node/groups.h"
 #include "node/node_limits.h"
+#include "node/notify.h"
 #include "proto/effect.h"
 
 #include <ctype.h>
@@ -30,7 +31,8 @@ struct harness {
     int64_t now_ms, string_max, timeout_us;
     uint64_t random;
     struct resp_out out;
-    struct buf reply, text, effects, effects_text;
+    struct types_limits limits;
+    struct buf reply, text, effects, effects_text, events;
 };
 
 /* struct cmd's node is opaque here: it carries the harness. */
@@ -84,6 +86,37 @@ int64_t cmd_access_freq(const struct cmd *c, uint32_t access)
 {
     (void)c;
     return access & 0xff;
+}
+
+const struct types_limits *cmd_types_limits(const struct cmd *c) { return &of(c)->limits; }
+
+struct types_limits *harness_limits(struct harness *h) { return &h->limits; }
+
+/* ---- node/notify.h ---------------------------------------------------------------------- */
+
+void notify_db(struct cmd *c, enum notify_class class, const char *event, uint32_t db,
+               const struct key *k)
+{
+    (void)class;
+    if (c->applying) {
+        return;
+    }
+    buf_printf(&of(c)->events, "%s%s %.*s", of(c)->events.len > 0 ? " ; " : "", event, (int)k->n,
+               k->p);
+    if (db != c->db) {
+        buf_printf(&of(c)->events, " in %u", db);
+    }
+}
+
+void notify(struct cmd *c, enum notify_class class, const char *event, const struct key *k)
+{
+    notify_db(c, class, event, c->db, k);
+}
+
+const char *harness_events(struct harness *h)
+{
+    buf_append(&h->events, "", 1);
+    return buf_head(&h->events);
 }
 
 /* ---- node/effects.h --------------------------------------------------------------------- */
@@ -376,6 +409,8 @@ struct harness *harness_new(bool cluster)
     buf_init(&h->text);
     buf_init(&h->effects);
     buf_init(&h->effects_text);
+    buf_init(&h->events);
+    h->limits = types_limits_default;
     h->out = (struct resp_out){&h->reply, 2};
     return h;
 }
@@ -388,6 +423,7 @@ void harness_free(struct harness *h)
     buf_release(&h->text);
     buf_release(&h->effects);
     buf_release(&h->effects_text);
+    buf_release(&h->events);
     free(h);
 }
 
@@ -485,6 +521,7 @@ void harness_run_args(struct harness *h, const struct arg *argv, int argc)
     assert(argc > 0);
     int64_t db;
 
+    buf_clear(&h->events);
     if (argc == 2 && arg_is(&argv[0], "SELECT") && num_parse_i64(argv[1].p, argv[1].n, &db)) {
         assert(db >= 0 && db < DATABASES);
         h->db = (uint32_t)db;

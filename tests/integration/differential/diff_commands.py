@@ -331,10 +331,16 @@ def _mangle(s, step):
     return Step(tuple(args), step.mode)
 
 
+# With an argument less or more chance would decide what they leave.
+CHANCE_CHANGES = {"SPOP"}
+
+
 def any_command(source, plain=False):
     """The steps of one random command. @plain: none that opens or ends a transaction."""
     names = [n for n in _available if not (plain and n in ("MULTI", "EXEC", "DISCARD"))]
     weights = [_available[n][1] for n in names]
     name = source.rng.choices(names, weights)[0]
     steps = _available[name][0](source)
-    return steps if len(steps) > 1 else [_mangle(source, steps[0])]
+    if len(steps) > 1 or name in CHANCE_CHANGES:
+        return steps
+    return [_mangle(source, steps[0])]

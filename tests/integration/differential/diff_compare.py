@@ -33,6 +33,25 @@ def _same_elements(a, b):
     return a.kind == b.kind and sorted(r.raw for r in a.value) == sorted(r.raw for r in b.value)
 
 
+def _same_pairs(a, b):
+    """HGETALL: likewise, but a value stays with its field."""
+    if not isinstance(a.value, list) or not isinstance(b.value, list):
+        return a.raw == b.raw
+
+    def pairs(reply):
+        texts = [r.raw for r in reply.value]
+        return sorted(zip(texts[::2], texts[1::2]))
+
+    return a.kind == b.kind and len(a.value) == len(b.value) and pairs(a) == pairs(b)
+
+
+def _same_length(a, b):
+    """Random picks: as many of the same kind."""
+    if isinstance(a.value, list) and isinstance(b.value, list):
+        return a.kind == b.kind and len(a.value) == len(b.value)
+    return _same_kind(a, b)
+
+
 def _same_kind(a, b):
     """RANDOMKEY, MEMORY USAGE: what comes is chance or a matter of allocation. OBJECT REFCOUNT and
     IDLETIME: a stock Redis shares small integers between keys, and so their access times."""
@@ -45,6 +64,8 @@ def _same_encoding(a, b):
     """A stock Redis keeps what INCRBYFLOAT left as text on the primary and as an integer on its
     replicas; here it is the same everywhere. So the string encodings count as one."""
     strings = {b"int", b"embstr", b"raw"}
+    if a.value == b"listpack" and b.value == b"hashtable":
+        return True  # small sets of texts, as from Redis 7.2 on
     return a.raw == b.raw or (a.value in strings and b.value in strings and a.kind == b.kind)
 
 
@@ -64,6 +85,8 @@ MODES = {
     "ms": _near(1),
     "seconds": _near(1000),
     "elements": _same_elements,
+    "pairs": _same_pairs,
+    "length": _same_length,
     "kind": _same_kind,
     "encoding": _same_encoding,
     "scan": _same_scan_shape,

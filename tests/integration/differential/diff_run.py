@@ -12,12 +12,21 @@ import time
 
 import diff_bitmap  # noqa: F401  registers its commands
 import diff_commands
+import diff_hash_set  # noqa: F401  likewise
 from diff_compare import MODES, Step, Transaction
 from diff_wire import Connection, encode
 
 ROUND = 40
 DATABASES = 16
 DATA_EVERY = 5  # rounds
+
+# What reads a whole value of each type, and how it compares.
+WHOLE_VALUE = {
+    b"string": lambda key: Step((b"GET", key)),
+    b"hash": lambda key: Step((b"HGETALL", key), "pairs"),
+    b"set": lambda key: Step((b"SMEMBERS", key), "elements"),
+    b"none": lambda key: Step((b"EXISTS", key)),
+}
 
 
 @dataclasses.dataclass
@@ -199,10 +208,12 @@ class Differential:
                 )
                 return False
             for name in names[0]:
+                kind = a.call(b"TYPE", name).value
                 for step in (
                     Step((b"TYPE", name)),
-                    Step((b"GET", name)),
+                    Step((b"OBJECT", b"ENCODING", name), "encoding"),
                     Step((b"PEXPIRETIME", name), "ms"),
+                    WHOLE_VALUE[kind](name),
                 ):
                     x, y = a.call(*step.args), b.call(*step.args)
                     if not MODES[step.mode](x, y):

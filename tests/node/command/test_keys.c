@@ -33,6 +33,10 @@ static bool exists_here(const char *line)
     return command_find(c.argv, c.argc, text, &error) != NULL;
 }
 
+/* Redis 7.0 says that SINTERSTORE reads what it overwrites (unlike its sisters); newer ones and we
+ * say OW. */
+static bool flags_differ(const char *line) { return strncmp(line, "SINTERSTORE ", 12) == 0; }
+
 /* Recorded from Redis 7.0.15, for all commands that exist here. */
 static void recorded_keys_and_flags_are_found(void **state)
 {
@@ -63,6 +67,9 @@ static void recorded_keys_and_flags_are_found(void **state)
             char want[4096];
             size_t n = unescape(table_get(&t, ways[i].column), want);
 
+            if (flags_differ(line) && strstr(ways[i].command, "FLAGS") != NULL) {
+                continue;
+            }
             snprintf(full, sizeof full, "%s %s", ways[i].command, line);
             call(&c, full, ways[i].version);
             assert_reply(&c, want, n);

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * node/rdb/rdb_value_load.c - see node/rdb/rdb_value.h. */
+#include "base/mem.h"
+#include "node/rdb/rdb_format.h"
+#include "node/rdb/rdb_value.h"
+#include "node/types/hash.h"
+#include "node/types/intset.h"
+#include "node/types/listpack.h"
+#include "node/types/set.h"
+
+#include <stdlib.h>
+
+static bool twice(struct rdb_value *v)
+{
+    return rdb_fail(v->in, RDB_ERR_FORMAT,
+                    "an element stands in its value twice, or there is none,");
+}
+
+/* ---- values that are one block --------------------------------------------------------------- */
+
+/* A listpack, checked and copied; NULL: failed. */
+static struct listpack *get_listpack(struct rdb_value *v)
+{
+    if (!rdb_get_string(v->in, &v->a)) {
+        return NULL;
+    }
+    if (!listpack_validate(v->a.p, v->a.n)) {
+        (void)rdb_fail(v->in, RDB_ERR_FORMAT, "a listpack is malformed,");
+        return NULL;
+    }
+    return listpack_from(v->a.p, v->a.n);
+}
+
+typedef bool take_listpack_fn(struct listpack *lp, const struct types_limits *limits,
+                              const struct siphash_key *hash_key, void **out);
+
+static bool load_listpack(struct rdb_value *v, take_listpack_fn *take)
+{
+    struct listpack *lp = get_listpack(v);
+    void *value;
+
+    if (lp == NULL) {
+        return false;
+    }
+    if (!take(lp, v->limits, v->hash_key, &value)) {
+        free(lp);
+        return twice(v);
+    }
+    v->it = item_detached(value);
+    return true;
+}
+
+static bool load_intset(struct rdb_value *v)
+{
+    if (!rdb_get_string(v->in, &v->a)) {
+        return false;
+    }
+    if (!intset_validate(v->a.p, v->a.n)) {
+        return rdb_fail(v->in, RDB_ERR_FORMAT, "an intset is malformed,");
+    }
+
+    struct intset *s = intset_from(v->a.p, v->a.n);
+
+    if (intset_count(s) == 0) {
+        free(s);
+        return twice(v);
+    }
+    v->it = item_detached(set_take_intset(s, v->limits, v->hash_key));
+    return true;
+}
+
+/* ---- element by element ---------------------------------------------------------------------- */
+
+/* The number of elements, of which each takes @least bytes or more. */
+static bool get_count(struct rdb_value *v, unsigned least)
+{
+    if (!rdb_get_len(v->in, &v->left)) {
+        return false;
+    }
+    if (v->left == 0) {
+        return twice(v);
+    }
+    if (v->left > rdb_reader_left(v->in) / least) {
+        return rdb_fail(v->in, RDB_ERR_FORMAT,
+                        "%llu elements are announced where the file has less",
+                        (unsigned long long)v->left);
+    }
+    return true;
+}
+
+static bool begin_set(struct rdb_value *v)
+{
+    if (!get_count(v, 1)) {
+        return false;
+    }
+    v->it = item_detached(set_new());
+    if ((int64_t)v->left >
+        MAX_OF(v->limits->set_max_listpack_entries, v->limits->set_max_intset_entries)) {
+        set_expect(v->it, v->left, v->hash_key);
+    }
+    return true;
+}
+
+static bool step_set(struct rdb_value *v)
+{
+    if (!rdb_get_string(v->in, &v->a)) {
+        return false;
+    }
+    return set_add(v->it, v->a.p, v->a.n, v->limits, v->hash_key) ? true : twice(v);
+}
+
+static bool begin_hash(struct rdb_value *v)
+{
+    if (!get_count(v, 2)) {
+        return false;
+    }
+    v->it = item_detached(hash_new());
+    return true;
+}
+
+static bool step_hash(struct rdb_value *v)
+{
+    struct arg field, value;
+
+    if (!rdb_get_string(v->in, &v->a) || !rdb_get_string(v->in, &v->b)) {
+        return false;
+    }
+    field = (struct arg){v->a.p, v->a.n};
+    value = (struct arg){v->b.p, v->b.n};
+    return hash_set(v->it, &field, &value, v->limits, v->hash_key) ? true : twice(v);
+}
+
+bool rdb_value_is_known(unsigned type)
+{
+    switch (type) {
+    case RDB_TYPE_STRING:
+    case RDB_TYPE_SET:
+    case RDB_TYPE_HASH:
+    case RDB_TYPE_SET_INTSET:
+    case RDB_TYPE_SET_LISTPACK:
+    case RDB_TYPE_HASH_LISTPACK:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* ---- any type -------------------------------------------------------------------------------- */
+
+bool rdb_value_begin(struct rdb_value *v, unsigned type)
+{
+    assert(v->it == NULL);
+    v->type = type;
+    v->left = 0;
+    switch (type) {
+    case RDB_TYPE_SET:
+        return begin_set(v);
+    case RDB_TYPE_HASH:
+        return begin_hash(v);
+    case RDB_TYPE_SET_INTSET:
+        return load_intset(v);
+    case RDB_TYPE_SET_LISTPACK:
+        return load_listpack(v, set_take_listpack);
+    case RDB_TYPE_HASH_LISTPACK:
+        return load_listpack(v, hash_take_listpack);
+    default:
+        assert(!"a type that is not known");
+        return false;
+    }
+}
+
+bool rdb_value_step(struct rdb_value *v, uint64_t n)
+{
+    bool ok = true;
+
+    for (; ok && v->left > 0 && n > 0; n--) {
+        ok = v->type == RDB_TYPE_SET ? step_set(v) : step_hash(v);
+        v->left--;
+    }
+    return ok;
+}
+
+void *rdb_value_take(struct rdb_value *v)
+{
+    struct item *it = v->it;
+
+    assert(v->left == 0);
+    v->it = NULL;
+    return item_detached_take(it);
+}
+
+void rdb_value_release(struct rdb_value *v)
+{
+    if (v->it != NULL) {
+        item_free(v->it);
+        v->it = NULL;
+    }
+    rdb_text_release(&v->a);
+    rdb_text_release(&v->b);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * node/rdb/rdb_value_save.c - values of all types, in the encodings of version 10. */
+#include "node/rdb/rdb_format.h"
+#include "node/rdb/rdb_write.h"
+#include "node/types/hash.h"
+#include "node/types/intset.h"
+#include "node/types/listpack.h"
+#include "node/types/set.h"
+
+unsigned rdb_value_type(const struct item *it)
+{
+    switch (item_type(it)) {
+    case ITEM_STRING:
+        return RDB_TYPE_STRING;
+    case ITEM_HASH:
+        return hash_listpack(item_value(it)) != NULL ? RDB_TYPE_HASH_LISTPACK : RDB_TYPE_HASH;
+    case ITEM_SET:
+        /* Version 10 has no listpack of a set. */
+        return set_intset(item_value(it)) != NULL ? RDB_TYPE_SET_INTSET : RDB_TYPE_SET;
+    default:
+        assert(!"a type that is not written");
+        return RDB_TYPE_STRING;
+    }
+}
+
+static bool put_field(void *arg, struct arg field, struct arg value)
+{
+    rdb_put_string(arg, field.p, field.n);
+    rdb_put_string(arg, value.p, value.n);
+    return true;
+}
+
+static void put_hash(struct rdb_writer *w, const struct item *it)
+{
+    const struct listpack *lp = hash_listpack(item_value(it));
+
+    if (lp != NULL) {
+        rdb_put_string(w, (const char *)lp->bytes, listpack_bytes(lp));
+        return;
+    }
+    rdb_put_len(w, hash_len(it));
+    hash_each(item_value(it), put_field, w);
+}
+
+static bool put_member(void *arg, struct arg member)
+{
+    rdb_put_string(arg, member.p, member.n);
+    return true;
+}
+
+static void put_set(struct rdb_writer *w, const struct item *it)
+{
+    const struct intset *ints = set_intset(item_value(it));
+
+    if (ints != NULL) {
+        rdb_put_string(w, (const char *)&ints->width, intset_bytes(ints));
+        return;
+    }
+    rdb_put_len(w, set_len(it));
+    set_each(item_value(it), put_member, w);
+}
+
+void rdb_put_value(struct rdb_writer *w, const struct item *it)
+{
+    char scratch[24];
+    struct arg text;
+
+    switch (item_type(it)) {
+    case ITEM_HASH:
+        put_hash(w, it);
+        break;
+    case ITEM_SET:
+        put_set(w, it);
+        break;
+    default:
+        text = item_string(it, scratch);
+        rdb_put_string(w, text.p, text.n);
+        break;
+    }
+}
