@@ -382,6 +382,10 @@ int system_apply(struct node *n, const void *p, size_t len)
         log_warning("a command of the system group had no effect: %s", cluster_strerror(rc));
         return 0;
     }
+    if (command.type == CLUSTER_CMD_PREFER_LEADER && command.group < NODE_GROUPS_MAX &&
+        command.number == raft_host_identity(n->host)->node) {
+        n->system->prefer_until_us[command.group] = 0; /* done, whatever another wishes next */
+    }
     connect_nodes(n, n->system->state.nodes, n->system->state.n_nodes);
     return 0;
 }

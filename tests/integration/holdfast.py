@@ -359,43 +359,56 @@ class Cluster:
         if not failed:
             assert not crashed, f"ended by itself: {[(n.number, s) for n, s in crashed]}"
 
+    @property
+    def groups(self):
+        """Numbers of the data groups."""
+        return range(1, int(self.options.get("cluster-data-groups", 1)) + 1)
+
     def running(self):
         return [n for n in self.nodes if n.is_running() and not n.stopped]
 
-    def find_leader(self):
+    def find_leader(self, group=1):
         """The node that leads the data group and serves, or None."""
         for node in self.running():
             with contextlib.suppress(OSError, ConnectionClosed, ReplyError, KeyError):
                 with node.client(timeout_s=3) as c:
-                    group = fields(info(c, "raft")["group1"])
-                    if group["role"] == "leader" and group["state"] == "serving":
+                    line = fields(info(c, "raft")[f"group{group}"])
+                    if line["role"] == "leader" and line["state"] == "serving":
                         return node
         return None
 
-    def leader(self):
-        return eventually(self.find_leader, 20, "a leader serves")
+    def leader(self, group=1):
+        return eventually(lambda: self.find_leader(group), 20, f"a leader of group {group} serves")
 
-    def followers(self):
-        leader = self.leader()
+    def followers(self, group=1):
+        leader = self.leader(group)
         return [n for n in self.running() if n is not leader]
 
+    def leaders(self):
+        """{group: the raft number of the node that leads it and serves}"""
+        return {g: int(self.leader(g).info("raft")["raft_node"]) for g in self.groups}
+
+    def by_number(self):
+        """{raft number: node} of those that run, in order"""
+        return dict(sorted((int(n.info("raft")["raft_node"]), n) for n in self.running()))
+
     def wait_serving(self):
-        """A leader of the data group serves, and every running node knows the leader of each group."""
-        self.leader()
+        """A leader of each data group serves, and every running node knows the leader of each group."""
+        for group in self.groups:
+            self.leader(group)
         for node in self.running():
             eventually(lambda node=node: self._knows_leaders(node), 20, f"node {node.number} knows the leaders")
 
-    @staticmethod
-    def _knows_leaders(node):
-        groups = [fields(v) for k, v in node.info("raft").items() if k in ("group0", "group1")]
-        return len(groups) == 2 and all(g["leader"] != "0" for g in groups)
+    def _knows_leaders(self, node):
+        lines = node.info("raft")
+        return all(fields(lines[f"group{g}"])["leader"] != "0" for g in (0, *self.groups))
 
     def wait_caught_up(self, within_s=60):
-        """Every running node has applied what the leader has."""
+        """Every running node has applied what the leaders have."""
 
         def caught_up():
-            applied = {n.group()["applied"] for n in self.running()}
-            return len(applied) == 1
+            lines = [n.info("raft") for n in self.running()]
+            return all(len({fields(i[f"group{g}"])["applied"] for i in lines}) == 1 for g in self.groups)
 
         eventually(caught_up, within_s, "all nodes have applied the same index")
 
@@ -466,6 +479,64 @@ class Session:
             time.sleep(0.005)
 
 
+def slot_of(key):
+    """Hash slot of a key: CRC16 (XMODEM) of the tag or the whole of it."""
+    data = key if isinstance(key, bytes) else str(key).encode()
+    start = data.find(b"{")
+    end = data.find(b"}", start + 1)
+    if 0 <= start and end > start + 1:
+        data = data[start + 1 : end]
+    crc = 0
+    for byte in data:
+        crc ^= byte << 8
+        for _ in range(8):
+            crc = (crc << 1 ^ (0x1021 if crc & 0x8000 else 0)) & 0xFFFF
+    return crc % 16384
+
+
+class SlotSession(Session):
+    """The same for several groups: a connection to each node, and it remembers which slot is where.
+    The first argument of a command is its key."""
+
+    def __init__(self, cluster, timeout_s=15.0):
+        super().__init__(cluster, timeout_s)
+        self.ports = {}  # slot -> port
+        self.connections = {}  # port -> Client
+
+    def close(self):
+        for connection in self.connections.values():
+            connection.close()
+        self.connections = {}
+
+    def attempt(self, *words):
+        slot = slot_of(words[1])
+        running = [n.port for n in self.cluster.running() or self.cluster.nodes]
+        port = self.ports.get(slot)
+        if port not in running:
+            port = random.choice(running)
+        try:
+            if port not in self.connections:
+                self.connections[port] = Client(port, self.timeout_s * SLOW)
+        except OSError as error:
+            self.ports.pop(slot, None)
+            return "not executed", error
+        try:
+            reply = self.connections[port].call(*words)
+            self.ports[slot] = port
+            return "ok", reply
+        except ReplyError as error:
+            self.errors[error.code] = self.errors.get(error.code, 0) + 1
+            if error.code == "MOVED":
+                self.ports[slot] = int(error.text.rsplit(":", 1)[1])
+            elif error.code not in self.SAFE:
+                raise
+            return "not executed", error
+        except (OSError, ConnectionClosed) as error:
+            self.connections.pop(port).close()
+            self.ports.pop(slot, None)
+            return "unknown", error
+
+
 class Writers:
     """Threads that write rising counters to keys of their own and remember what was acknowledged.
 
@@ -473,8 +544,11 @@ class Writers:
     one whose outcome was unknown. INCR is checked as well: it must have counted each acknowledged
     increment, and at most the unknown ones beyond."""
 
-    def __init__(self, cluster, threads=4, keys=8, value_bytes=16):
+    def __init__(self, cluster, threads=4, keys=8, value_bytes=16, prefix="", session=Session):
+        """@prefix of all keys: a hash tag keeps them in one group."""
         self.cluster = cluster
+        self.prefix = prefix
+        self.session_class = session
         self.stop_event = threading.Event()
         self.lock = threading.Lock()
         self.acked = {}  # key -> last acknowledged number
@@ -488,9 +562,8 @@ class Writers:
         self.threads = []
         self.value_bytes = value_bytes
         for t in range(threads):
-            session = Session(cluster)
-            self.sessions.append(session)
-            self.threads.append(threading.Thread(target=self._run, args=(t, keys, session), daemon=True))
+            self.sessions.append(session(cluster))
+            self.threads.append(threading.Thread(target=self._run, args=(t, keys, self.sessions[t]), daemon=True))
 
     def __enter__(self):
         for t in self.threads:
@@ -526,8 +599,8 @@ class Writers:
         last_ack = time.monotonic()
         while not self.stop_event.is_set():
             number += 1
-            key = f"w{t}:{number % keys}"
-            counter = f"c{t}"
+            key = f"{self.prefix}w{t}:{number % keys}"
+            counter = f"{self.prefix}c{t}"
             for words, is_count in ((("SET", key, f"{number:0{self.value_bytes}d}"), False), (("INCR", counter), True)):
                 outcome, value = session.attempt(*words)
                 while outcome == "not executed" and not self.stop_event.is_set():
@@ -560,7 +633,7 @@ class Writers:
         """Nothing acknowledged is lost, nothing appears that was never written."""
         if self.cluster.plain:
             self.cluster.wait_caught_up()  # followers answer reads from a committed past there
-        session = Session(self.cluster)
+        session = self.session_class(self.cluster)
         try:
             for key, tried in self.tried.items():
                 value = session.call("GET", key)
