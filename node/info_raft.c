@@ -171,6 +171,13 @@ static unsigned voters(const struct raft_members *m)
     return n;
 }
 
+static uint64_t preferred_leader(const struct node *n, const struct group *g)
+{
+    const struct cluster_group *known = cluster_state_group(system_state(n), g->number);
+
+    return known == NULL ? 0 : known->preferred_leader;
+}
+
 static void one_group(struct node *n, const struct group *g, struct buf *out)
 {
     struct raft_group_status status;
@@ -188,7 +195,8 @@ static void one_group(struct node *n, const struct group *g, struct buf *out)
                "group%u:role=%s,state=%s,term=%llu,leader=%llu,commit=%llu,applied=%llu,last=%llu,"
                "persisted=%llu,lease_ms=%lld,uncommitted_bytes=%llu,log_bytes=%llu,"
                "snapshot_index=%llu,snapshot_term=%llu,snapshot_bytes=%llu,snapshot_age_s=%lld,"
-               "voters=%u,change_pending=%d,transferring=%d,tail_suspect=%d,rebuilds=%llu\r\n",
+               "voters=%u,change_pending=%d,transferring=%d,tail_suspect=%d,rebuilds=%llu,"
+               "preferred=%llu\r\n",
                g->number, raft_role_name(s->role), group_state_name(g->state),
                (unsigned long long)s->term, (unsigned long long)s->leader,
                (unsigned long long)s->commit, (unsigned long long)g->applied,
@@ -198,7 +206,7 @@ static void one_group(struct node *n, const struct group *g, struct buf *out)
                (unsigned long long)g->snapshot.term, (unsigned long long)status.snapshot_bytes,
                snapshot_age_s(n, g), voters(&s->members), s->change_pending,
                s->transferring || g->transfer_wanted, s->tail_suspect,
-               (unsigned long long)g->rebuilds);
+               (unsigned long long)g->rebuilds, (unsigned long long)preferred_leader(n, g));
     if (s->role == RAFT_ROLE_LEADER) {
         group_followers(n, g, s, out);
     }

@@ -11,7 +11,7 @@
 #include "sentinel/text.h"
 
 #define STATUS_NODES_MAX 64
-#define STATUS_GROUPS_MAX 16
+#define STATUS_GROUPS_MAX 65 /* the system group and 64 of data */
 
 struct status_node {
     struct net_addr addr;

@@ -29,19 +29,48 @@ static int64_t count_keys(const char *info)
     return sum;
 }
 
-/* "leader" of a data group, or what the node is in the first one. */
-static const char *role_of(const struct status_node *n, char *out, size_t cap)
-{
-    struct arg line;
+/* The data groups that a node has, and those that it leads. */
+struct led {
+    unsigned groups, n;
+    unsigned led[STATUS_GROUPS_MAX];
+};
 
-    out[0] = '\0';
-    for (unsigned group = STATUS_GROUPS_MAX - 1; group > 0; group--) {
+static void find_led(const struct status_node *n, struct led *l)
+{
+    struct arg line, role;
+
+    l->groups = l->n = 0;
+    for (unsigned group = 1; group < STATUS_GROUPS_MAX; group++) {
         if (status_group(n, group, &line)) {
-            pair_text(line, "role", out, cap);
-            if (strcmp(out, "leader") == 0) {
-                break;
+            l->groups++;
+            if (pair_find(line, "role", &role) && arg_equals(role, "leader")) {
+                l->led[l->n++] = group;
             }
         }
+    }
+}
+
+#define LED_SHOWN 6
+
+/* What the node is in the data group. With several: which of them it leads, "leads 1,3", or
+ * "follower". */
+static const char *role_of(const struct status_node *n, char *out, size_t cap)
+{
+    struct led l;
+    struct arg line;
+    size_t at = 0;
+
+    out[0] = '\0';
+    find_led(n, &l);
+    if (l.groups == 1 || l.n == 0) {
+        return status_group(n, 1, &line) ? pair_text(line, "role", out, cap) : out;
+    }
+    if (l.n > LED_SHOWN) {
+        snprintf(out, cap, "leads %u groups", l.n);
+        return out;
+    }
+    for (unsigned i = 0; i < l.n && at < cap; i++) {
+        at += (size_t)snprintf(out + at, cap - at, "%s%u", i == 0 ? "leads " : ",", l.led[i]);
     }
     return out;
 }
@@ -206,9 +235,15 @@ static void print_group(const struct status *s, unsigned group, struct buf *out)
         } else {
             buf_printf(out,
                        "leader node %" PRIu64 ", term %" PRId64 ", commit %" PRId64
-                       ", lease %" PRId64 " ms left\n",
+                       ", lease %" PRId64 " ms left",
                        leader->number, pair_number(line, "term", 0), pair_number(line, "commit", 0),
                        pair_number(line, "lease_ms", 0));
+            if (pair_number(line, "preferred", 0) > 0 &&
+                pair_number(line, "preferred", 0) != (int64_t)leader->number) {
+                buf_printf(out, "; node %" PRId64 " is preferred",
+                           pair_number(line, "preferred", 0));
+            }
+            buf_printf(out, "\n");
         }
         columns_print(&t, 0, out);
     }

@@ -307,7 +307,7 @@ RAFT = {
 GROUP = [
     "role", "state", "term", "leader", "commit", "applied", "last", "persisted", "lease_ms", "uncommitted_bytes",
     "log_bytes", "snapshot_index", "snapshot_term", "snapshot_bytes", "snapshot_age_s", "voters", "change_pending",
-    "transferring", "tail_suspect", "rebuilds",
+    "transferring", "tail_suspect", "rebuilds", "preferred",
 ]  # fmt: skip
 FOLLOWER = ["node", "ip", "port", "voter", "state", "match", "lag", "heard_ms"]
 PEER = ["node", "ip", "port", "connected", "since", "sent_bytes", "received_bytes", "queued_bytes"]

@@ -305,6 +305,43 @@ static void tables_and_json_show_what_is_there(void **state)
     status_release(&s);
 }
 
+/* With several data groups a node's role says which it leads, and a group's title when that is not
+ * the node it prefers. */
+static void several_groups_show_who_leads_what(void **state)
+{
+    struct status s = {0};
+    struct buf out = {0};
+
+    (void)state;
+    learn(
+        &s, "127.0.0.1:7001",
+        SELF("1", ID_1) "group1:role=leader,state=serving,term=3,leader=1,voters=3,preferred=1\r\n"
+                        "group2:role=follower,state=following,term=3,leader=2,voters=3\r\n"
+                        "group3:role=leader,state=serving,term=5,leader=1,voters=3,preferred=3\r\n",
+        NULL);
+    learn(
+        &s, "127.0.0.1:7002",
+        SELF("2", ID_2) "group1:role=follower,state=following,term=3,leader=1,voters=3\r\n"
+                        "group2:role=leader,state=serving,term=3,leader=2,voters=3,preferred=0\r\n"
+                        "group3:role=follower,state=following,term=5,leader=1,voters=3\r\n",
+        NULL);
+    learn(&s, "127.0.0.1:7003",
+          SELF("3", ID_3) "group1:role=follower,state=following,term=3,leader=1,voters=3\r\n"
+                          "group64:role=follower,state=following,term=3,leader=1,voters=3\r\n",
+          NULL);
+    status_settle(&s);
+    status_print(&s, &out);
+    assert_true(shows(&out, " leads 1,3 "));
+    assert_true(shows(&out, " leads 2 "));
+    assert_true(shows(&out, "127.0.0.1:7003  up     -     follower "));
+    assert_true(shows(&out, "Group 1 (data): leader node 1, term 3, commit 0, lease 0 ms left\n"));
+    assert_true(shows(&out, "lease 0 ms left; node 3 is preferred\n"));
+    assert_false(shows(&out, "node 0 is preferred"));
+    assert_true(shows(&out, "Group 64 (data): no leader"));
+    buf_release(&out);
+    status_release(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -318,6 +355,7 @@ int main(void)
         cmocka_unit_test(followers_that_lag_have_a_line),
         cmocka_unit_test(a_lost_majority_is_told_from_an_election),
         cmocka_unit_test(tables_and_json_show_what_is_there),
+        cmocka_unit_test(several_groups_show_who_leads_what),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL) == 0 ? 0 : 1;
