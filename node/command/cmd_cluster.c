@@ -3,10 +3,11 @@
  * node/command/cmd_cluster.c - CLUSTER, as the system group's state and the groups' leaders say it.
  *
  * A node that leads a data group is a master with all the slots of the groups it leads; a node
- * that leads none is a slave of the leader of the lowest data group. SLOTS and SHARDS show each
- * group: its leader, then all others. During an election the last known leader is shown: clients go
- * on sending to it or to others, and wait there.
- * Source: the Redis command pages; shapes as recorded from Redis 7.0. */
+ * that leads none is a slave of the leader of the lowest data group. SHARDS shows each group: its
+ * leader, then all others. SLOTS names beside the leader only nodes that lead nothing, since
+ * clients give a node one role (docs/adr/0006). During an election the last known leader is shown:
+ * clients go on sending to it or to others, and wait there. Source: the Redis command pages; shapes
+ * as recorded from Redis 7.0. */
 #include "base/mem.h"
 #include "node/access.h"
 #include "node/command/handlers.h"
@@ -376,7 +377,7 @@ static void slots_range(struct cmd *c, const struct view *v, const struct run *r
     for (size_t i = 0; i < v->state->n_nodes; i++) {
         const struct cluster_node *node = &v->state->nodes[i];
 
-        if (node->number != leader && is_connected(v, node->number)) {
+        if (groups_led_by(v, node->number) == 0 && is_connected(v, node->number)) {
             slots_node(c, node);
             n++;
         }

@@ -33,6 +33,19 @@ def clustered():
 
 
 @pytest.fixture(scope="module")
+def grouped():
+    """Three groups, so that each node is a master."""
+    with Cluster(cluster_data_groups=3, **PATIENT) as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["clustered", "grouped"])
+def either(request):
+    """A cluster of one group, and of three."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="module")
 def plain():
     with Cluster(plain=True, **PATIENT) as cluster:
         yield cluster

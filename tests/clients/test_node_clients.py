@@ -20,8 +20,13 @@ def test_ioredis(plain, run_node):
     run_node("ioredis_features.js", "single", plain.leader().port, timeout_s=60 * SLOW)
 
 
-def test_ioredis_cluster(clustered, run_node):
-    run_node("ioredis_features.js", "cluster", *ports(clustered), timeout_s=60 * SLOW)
+def flush(cluster):
+    for group in cluster.groups:
+        cluster.leader(group).call("FLUSHALL")
+
+
+def test_ioredis_cluster(either, run_node):
+    run_node("ioredis_features.js", "cluster", len(either.groups), *ports(either), timeout_s=60 * SLOW)
 
 
 @pytest.mark.parametrize("library,protocol", NODE_REDIS)
@@ -31,9 +36,10 @@ def test_node_redis(plain, run_node, library, protocol):
 
 
 @pytest.mark.parametrize("library,protocol", NODE_REDIS)
-def test_node_redis_cluster(clustered, run_node, library, protocol):
-    clustered.leader().call("FLUSHALL")
-    run_node("node_redis_features.js", library, protocol, "cluster", *ports(clustered), timeout_s=60 * SLOW)
+def test_node_redis_cluster(either, run_node, library, protocol):
+    flush(either)
+    words = (library, protocol, "cluster", len(either.groups), *ports(either))
+    run_node("node_redis_features.js", *words, timeout_s=60 * SLOW)
 
 
 class Load:
@@ -71,14 +77,14 @@ class Load:
 
 
 @pytest.mark.parametrize("library", ["ioredis", "redis", "redis-4"])
-@pytest.mark.parametrize("mode", ["cluster", "single"])
-def test_a_killed_leader_costs_nothing_but_a_pause(start_node, library, mode):
+@pytest.mark.parametrize("mode,groups", [("cluster", 1), ("cluster", 3), ("single", 1)])
+def test_a_killed_leader_costs_nothing_but_a_pause(start_node, library, mode, groups):
     """Nothing acknowledged is lost, and the client finds the new leader without help.
 
     node-redis learns of a new master only by MOVED, also with Redis: as long as nothing answers at
     the old leader's address, its cluster client goes on trying there. So with it the killed node is
     started again, as its supervisor would do, before writes must go on."""
-    with Cluster(plain=mode == "single") as cluster:
+    with Cluster(plain=mode == "single", cluster_data_groups=groups) as cluster:
         process = start_node("load.js", library, mode, *ports(cluster))
         try:
             load = Load(process)
@@ -89,7 +95,7 @@ def test_a_killed_leader_costs_nothing_but_a_pause(start_node, library, mode):
                 load.wait_for(1000, within_s=20)
                 victim.start()
             else:
-                cluster.leader()
+                cluster.wait_serving()
                 victim.start()
                 load.wait_for(1000, within_s=20)
             load.wait_for(500)
