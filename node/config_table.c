@@ -252,6 +252,10 @@ static const struct config_option options[] = {
                "members up to which another set is"),
     TYPE_LIMIT("set-max-listpack-value", NULL, set_max_listpack_value, CONFIG_MEMORY, "64",
                "bytes of its longest member, likewise"),
+    TYPE_LIMIT("zset-max-listpack-entries", "zset-max-ziplist-entries", zset_max_listpack_entries,
+               0, "128", "elements up to which a sorted set is kept compact"),
+    TYPE_LIMIT("zset-max-listpack-value", "zset-max-ziplist-value", zset_max_listpack_value,
+               CONFIG_MEMORY, "64", "bytes of its longest member, likewise"),
 
     /* introspection and upkeep */
     INT("slowlog-log-slower-than", slowlog_log_slower_than, 0, -1, INT64_MAX, "10000",

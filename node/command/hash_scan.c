@@ -134,7 +134,7 @@ void cmd_hrandfield(struct cmd *c)
         return;
     }
     p.with_values = c->argc == 4;
-    if (count < -SAMPLE_REPEATS_MAX || (p.with_values && count > INT64_MAX / 2)) {
+    if (p.with_values && (count < -(INT64_MAX / 2) || count > INT64_MAX / 2)) {
         resp_error(c->reply, "ERR value is out of range");
         return;
     }
@@ -144,6 +144,8 @@ void cmd_hrandfield(struct cmd *c)
     }
     if (it == NULL || count == 0) {
         resp_array(c->reply, 0);
+    } else if (count < -SAMPLE_REPEATS_MAX) {
+        resp_error(c->reply, "ERR value is out of range");
     } else if (count < 0) {
         repeated(&p, it, (uint64_t)-count);
     } else {

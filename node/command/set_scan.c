@@ -123,16 +123,14 @@ void cmd_srandmember(struct cmd *c)
     if (!cmd_arg_i64(c, 2, &count, NULL)) {
         return;
     }
-    if (count < -SAMPLE_REPEATS_MAX) {
-        resp_error(c->reply, "ERR value is out of range");
-        return;
-    }
     it = access_read(c, &c->argv[1], &k);
     if (!access_type_ok(c, it, ITEM_SET)) {
         return;
     }
     if (it == NULL || count == 0) {
         resp_array(c->reply, 0);
+    } else if (count < -SAMPLE_REPEATS_MAX) {
+        resp_error(c->reply, "ERR value is out of range");
     } else if (count < 0) {
         repeated(c, it, -count);
     } else {

@@ -37,8 +37,11 @@ enum rdb_type {
     RDB_TYPE_STRING = 0,
     RDB_TYPE_SET = 2,
     RDB_TYPE_HASH = 4,
+    RDB_TYPE_ZSET = 3, /* scores as texts, before version 8 */
+    RDB_TYPE_ZSET_2 = 5,
     RDB_TYPE_SET_INTSET = 11,
     RDB_TYPE_HASH_LISTPACK = 16,
+    RDB_TYPE_ZSET_LISTPACK = 17,
     RDB_TYPE_SET_LISTPACK = 20, /* from version 11 on */
 };
 

@@ -2,13 +2,17 @@
  *
  * node/rdb/rdb_value_load.c - see node/rdb/rdb_value.h. */
 #include "base/mem.h"
+#include "base/num.h"
 #include "node/rdb/rdb_format.h"
 #include "node/rdb/rdb_value.h"
 #include "node/types/hash.h"
 #include "node/types/intset.h"
 #include "node/types/listpack.h"
 #include "node/types/set.h"
+#include "node/types/zset.h"
 
+#include <endian.h>
+#include <math.h>
 #include <stdlib.h>
 
 static bool twice(struct rdb_value *v)
@@ -131,12 +135,84 @@ static bool step_hash(struct rdb_value *v)
     return hash_set(v->it, &field, &value, v->limits, v->hash_key) ? true : twice(v);
 }
 
+static bool begin_zset(struct rdb_value *v)
+{
+    if (!get_count(v, 2)) {
+        return false;
+    }
+    v->it = item_detached(zset_new());
+    return true;
+}
+
+/* A score as text: a length, or a code for what has no digits. */
+static bool get_text_score(struct rdb_value *v, double *out)
+{
+    char text[256];
+    unsigned n;
+
+    if (!rdb_get_byte(v->in, &n)) {
+        return false;
+    }
+    switch (n) {
+    case 253:
+        *out = NAN;
+        return true;
+    case 254:
+        *out = INFINITY;
+        return true;
+    case 255:
+        *out = -INFINITY;
+        return true;
+    default:
+        break;
+    }
+    if (!rdb_get(v->in, text, n)) {
+        return false;
+    }
+    return num_parse_double(text, n, out)
+               ? true
+               : rdb_fail(v->in, RDB_ERR_FORMAT, "a score is no number,");
+}
+
+static bool get_score(struct rdb_value *v, double *out)
+{
+    uint64_t wire = 0;
+
+    if (v->type == RDB_TYPE_ZSET) {
+        return get_text_score(v, out);
+    }
+    if (!rdb_get(v->in, &wire, sizeof wire)) {
+        return false;
+    }
+    wire = le64toh(wire);
+    memcpy(out, &wire, sizeof *out);
+    return true;
+}
+
+static bool step_zset(struct rdb_value *v)
+{
+    double score;
+
+    if (!rdb_get_string(v->in, &v->a) || !get_score(v, &score)) {
+        return false;
+    }
+    if (isnan(score)) {
+        return rdb_fail(v->in, RDB_ERR_FORMAT, "a score is no number,");
+    }
+    return zset_set(v->it, v->a.p, v->a.n, score + 0.0, v->limits, v->hash_key) == ZSET_ADDED
+               ? true
+               : twice(v);
+}
+
 bool rdb_value_is_known(unsigned type)
 {
     switch (type) {
     case RDB_TYPE_STRING:
     case RDB_TYPE_SET:
     case RDB_TYPE_HASH:
+    case RDB_TYPE_ZSET:
+    case RDB_TYPE_ZSET_2:
+    case RDB_TYPE_ZSET_LISTPACK:
     case RDB_TYPE_SET_INTSET:
     case RDB_TYPE_SET_LISTPACK:
     case RDB_TYPE_HASH_LISTPACK:
@@ -158,6 +234,11 @@ bool rdb_value_begin(struct rdb_value *v, unsigned type)
         return begin_set(v);
     case RDB_TYPE_HASH:
         return begin_hash(v);
+    case RDB_TYPE_ZSET:
+    case RDB_TYPE_ZSET_2:
+        return begin_zset(v);
+    case RDB_TYPE_ZSET_LISTPACK:
+        return load_listpack(v, zset_take_listpack);
     case RDB_TYPE_SET_INTSET:
         return load_intset(v);
     case RDB_TYPE_SET_LISTPACK:
@@ -170,12 +251,24 @@ bool rdb_value_begin(struct rdb_value *v, unsigned type)
     }
 }
 
+static bool step_one(struct rdb_value *v)
+{
+    switch (v->type) {
+    case RDB_TYPE_SET:
+        return step_set(v);
+    case RDB_TYPE_HASH:
+        return step_hash(v);
+    default:
+        return step_zset(v);
+    }
+}
+
 bool rdb_value_step(struct rdb_value *v, uint64_t n)
 {
     bool ok = true;
 
     for (; ok && v->left > 0 && n > 0; n--) {
-        ok = v->type == RDB_TYPE_SET ? step_set(v) : step_hash(v);
+        ok = step_one(v);
         v->left--;
     }
     return ok;

@@ -5,6 +5,7 @@
 #include "node/types/hash.h"
 #include "node/types/limits.h"
 #include "node/types/set.h"
+#include "node/types/zset.h"
 
 const struct types_limits types_limits_default = {
     .hash_max_listpack_entries = 512,
@@ -22,5 +23,6 @@ const struct types_limits types_limits_default = {
 const struct value_type *const value_types[ITEM_TYPES] = {
     [ITEM_STRING] = NULL, /* node/keyspace knows strings itself */
     [ITEM_SET] = &set_type,
+    [ITEM_ZSET] = &zset_type,
     [ITEM_HASH] = &hash_type,
 };

@@ -427,6 +427,7 @@ static void a_rewritten_file_reads_back_as_the_settings(void **state)
         "lfu-decay-time 0\n"
         "hash-max-listpack-entries 1\nhash-max-listpack-value 1\nset-max-intset-entries 1\n"
         "set-max-listpack-entries 1\nset-max-listpack-value 1\n"
+        "zset-max-listpack-entries 1\nzset-max-listpack-value 1\n"
         "slowlog-log-slower-than 0\nslowlog-max-len 0\nactiverehashing no\n";
     struct config a, b, fresh;
     struct folder *f = folder(state);
