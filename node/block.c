@@ -420,22 +420,29 @@ void block_serve(struct node *n)
     }
 }
 
-void block_leader_changed(struct group *g)
+/* End the waits at keys of @g, or of any group (NULL): nothing was taken. */
+static void send_away(struct node *n, const struct group *g)
 {
-    struct link *held = &g->node->clients.held;
+    struct link *held = &n->clients.held;
 
-    if (!group_leader_is_elsewhere(g)) {
-        return;
-    }
     for (struct link *l = held->next, *next; l != held; l = next) {
         struct client *c = CONTAINER_OF(l, struct client, block_link);
         struct blocked *b = c->blocked;
 
         next = l->next;
-        if (b != NULL && b->group == g && (c->flags & CLIENT_CLOSE_ASAP) == 0) {
+        if (b != NULL && (g == NULL || b->group == g) && (c->flags & CLIENT_CLOSE_ASAP) == 0) {
             reply_not_leader(b);
             forget(b);
             client_end_wait(c);
         }
     }
 }
+
+void block_leader_changed(struct group *g)
+{
+    if (group_leader_is_elsewhere(g)) {
+        send_away(g->node, g);
+    }
+}
+
+void block_end_all(struct node *n) { send_away(n, NULL); }

@@ -29,5 +29,7 @@ bool block_is_ready(const struct block_table *t); /* there is something to serve
 
 /* The leader of @g is known and not here: send those who wait there. */
 void block_leader_changed(struct group *g);
+/* The node goes down: tell those who wait. */
+void block_end_all(struct node *n);
 
 #endif

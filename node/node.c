@@ -102,6 +102,8 @@ static void on_prepare(struct ev_loop *loop, struct ev_prepare *w, int events)
         node_has_work(n);
     }
     if (n->shutdown_asked && node_shutdown_advance(n)) {
+        block_end_all(n);
+        clients_flush(n);
         ev_break(loop, EVBREAK_ALL);
     }
 }

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Commands that wait for data (node/block.c), on real nodes: order, timeouts, leadership."""
+
+import time
+
+import pytest
+
+from holdfast import Cluster, ReplyError, eventually
+
+
+@pytest.fixture(scope="module")
+def plain():
+    with Cluster(nodes=3, plain=True) as c:
+        yield c
+
+
+@pytest.fixture
+def leader(plain):
+    node = plain.leader()
+    node.call("FLUSHALL")
+    return node
+
+
+def waiting(node):
+    return int(node.info("clients")["blocked_clients"])
+
+
+def start_waiting(node, *words):
+    """A client whose command waits now."""
+    before = waiting(node)
+    c = node.client()
+    c.send(*words)
+    eventually(lambda: waiting(node) == before + 1, what="a client that waits")
+    return c
+
+
+def test_waiters_are_served_in_order_of_arrival(leader):
+    clients = [start_waiting(leader, "BZPOPMIN", "a", "b", "0") for _ in range(4)]
+    assert leader.call("ZADD", "b", 3, "three", 1, "one", 2, "two") == 3
+    assert clients[0].read() == [b"b", b"one", b"1"]
+    assert clients[1].read() == [b"b", b"two", b"2"]
+    assert clients[2].read() == [b"b", b"three", b"3"]
+    assert waiting(leader) == 1
+    leader.call("ZADD", "a", 5, "five")
+    assert clients[3].read() == [b"a", b"five", b"5"]
+    assert leader.call("EXISTS", "a", "b") == 0
+    for c in clients:
+        assert c.call("PING") == "PONG"
+        c.close()
+
+
+def test_time_runs_out(leader):
+    with leader.client() as c:
+        began = time.monotonic()
+        assert c.call("BZPOPMIN", "none", "0.2") is None
+        assert 0.15 < time.monotonic() - began < 5
+        assert c.call("BZMPOP", "0.05", "1", "none", "MAX") is None
+    assert waiting(leader) == 0
+
+
+def test_a_transaction_does_not_wait_and_wakes_others_at_its_end(leader):
+    c = start_waiting(leader, "BZPOPMAX", "z", "0")
+    with leader.client() as t:
+        t.call("MULTI")
+        for words in (("ZADD", "z", 1, "a"), ("ZADD", "z", 2, "b"), ("BZPOPMIN", "none", "0")):
+            t.call(*words)
+        assert t.call("EXEC") == [1, 1, None]
+    assert c.read() == [b"z", b"b", b"2"]
+    c.close()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("RENAME", "other", "z"), ("COPY", "other", "z"), ("ZRANGESTORE", "z", "other", "0", "-1"),
+     ("ZUNIONSTORE", "z", "1", "other")],
+)  # fmt: skip
+def test_whatever_brings_data_wakes(leader, words):
+    leader.call("ZADD", "other", 1, "a")
+    c = start_waiting(leader, "BZPOPMIN", "z", "0")
+    leader.call(*words)
+    assert c.read() == [b"z", b"a", b"1"]
+    c.close()
+
+
+def test_another_type_does_not_wake(leader):
+    c = start_waiting(leader, "BZPOPMIN", "z", "0")
+    leader.call("SET", "z", "text")
+    leader.call("SADD", "s", "m")
+    assert waiting(leader) == 1
+    leader.call("DEL", "z")
+    leader.call("ZADD", "z", 1, "a")
+    assert c.read() == [b"z", b"a", b"1"]
+    c.close()
+
+
+def test_a_database_that_is_swapped_in_wakes(leader):
+    with leader.client() as other:
+        other.call("SELECT", 1)
+        other.call("ZADD", "z", 1, "a")
+        c = start_waiting(leader, "BZPOPMIN", "z", "0")
+        other.call("SWAPDB", 0, 1)
+        assert c.read() == [b"z", b"a", b"1"]
+        c.close()
+
+
+def test_client_unblock_ends_it(leader):
+    for how, want in ((["TIMEOUT"], None), (["ERROR"], "UNBLOCKED client unblocked via CLIENT UNBLOCK")):
+        with leader.client() as c:
+            ident = c.call("CLIENT", "ID")
+            c.send("BZPOPMIN", "none", "0")
+            eventually(lambda: waiting(leader) == 1, what="a client that waits")
+            assert leader.call("CLIENT", "UNBLOCK", ident, *how) == 1
+            if want is None:
+                assert c.read() is None
+            else:
+                with pytest.raises(ReplyError, match=want):
+                    c.read()
+            assert c.call("PING") == "PONG"
+    assert leader.call("CLIENT", "UNBLOCK", 99999) == 0
+
+
+def test_a_client_that_leaves_takes_nothing(leader):
+    gone = start_waiting(leader, "BZPOPMIN", "z", "0")
+    stays = start_waiting(leader, "BZPOPMIN", "z", "0")
+    gone.close()
+    eventually(lambda: waiting(leader) == 1, what="the other one has left")
+    leader.call("ZADD", "z", 1, "a")
+    assert stays.read() == [b"z", b"a", b"1"]
+    stays.close()
+
+
+def test_a_pipeline_waits_behind_it(leader):
+    with leader.client() as c:
+        c.send("BZPOPMIN", "z", "0")
+        c.send("INCR", "n")
+        eventually(lambda: waiting(leader) == 1, what="a client that waits")
+        assert leader.call("GET", "n") is None
+        leader.call("ZADD", "z", 1, "a")
+        assert c.read() == [b"z", b"a", b"1"]
+        assert c.read() == 1
+
+
+def test_many_waiters_cost_others_nothing(leader):
+    """Waiting is a timer and an entry in a table: commands of others stay as fast."""
+    clients = [start_waiting(leader, "BZPOPMIN", f"z{i}", "0") for i in range(200)]
+    began = time.monotonic()
+    with leader.client() as c:
+        c.pipeline([["SET", f"k{i}", "v"] for i in range(2000)])
+    assert time.monotonic() - began < 5
+    leader.call("ZADD", "z150", 1, "a")
+    assert clients[150].read() == [b"z150", b"a", b"1"]
+    for c in clients:
+        c.close()
+    eventually(lambda: waiting(leader) == 0, what="nobody waits")
+
+
+def test_a_move_sends_waiters_to_the_new_leader():
+    """Nothing was taken, so MOVED is safe to follow; and what comes there reaches the client."""
+    with Cluster(nodes=3) as cluster:
+        leader, target = cluster.leader(), cluster.followers()[0]
+        c = start_waiting(leader, "BZPOPMIN", "z", "0")
+        assert target.call("CLUSTER", "FAILOVER") == "OK"
+        with pytest.raises(ReplyError, match=rf"^MOVED \d+ 127.0.0.1:{target.port}$"):
+            c.read()
+        assert c.call("PING") == "PONG"
+        c.close()
+        eventually(lambda: cluster.leader() is target, what="the new leader")
+        c = start_waiting(target, "BZPOPMIN", "z", "0")
+        target.call("ZADD", "z", 1, "a")
+        assert c.read() == [b"z", b"a", b"1"]
+        c.close()
+        cluster.wait_caught_up()
+        assert len(cluster.digests()) == 1
+
+
+def test_a_leader_that_goes_down_tells_plain_clients_that_they_were_unblocked():
+    with Cluster(nodes=3, plain=True) as cluster:
+        leader = cluster.leader()
+        c = start_waiting(leader, "BZPOPMIN", "z", "0")
+        leader.terminate()
+        with pytest.raises(ReplyError, match="^UNBLOCKED"):
+            c.read()
+        c.close()
+
+
+def test_waiters_survive_a_leaderless_moment():
+    """The followers stop: the leader steps down and nobody leads. They go on: whoever leads then, the
+    client gets the data or is told where to go."""
+    with Cluster(nodes=3) as cluster:
+        leader = cluster.leader()
+        c = start_waiting(leader, "BZPOPMIN", "z", "0")
+        for node in cluster.followers():
+            node.stop()
+        eventually(lambda: leader.group()["role"] != "leader", what="the leader steps down")
+        assert waiting(leader) == 1
+        for node in cluster.nodes:
+            if node is not leader:
+                node.cont()
+        eventually(cluster.find_leader, what="a leader again")
+        cluster.leader().call("ZADD", "z", 1, "a")
+        try:
+            assert c.read() == [b"z", b"a", b"1"]
+        except ReplyError as e:
+            assert str(e).startswith("MOVED ")
+        c.close()
