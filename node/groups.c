@@ -163,7 +163,7 @@ bool groups_use_slot(struct cmd *c, uint16_t slot)
     if (c->span == NULL) {
         return g == c->group;
     }
-    for (size_t i = 0; i < c->span->n; i++) {
+    for (size_t i = 0; g != NULL && i < c->span->n; i++) {
         if (c->span->parts[i].group == g) {
             use(c, i);
             return true;
