@@ -35,6 +35,7 @@ enum rdb_opcode {
 
 enum rdb_type {
     RDB_TYPE_STRING = 0,
+    RDB_TYPE_LIST = 1,
     RDB_TYPE_SET = 2,
     RDB_TYPE_HASH = 4,
     RDB_TYPE_ZSET = 3, /* scores as texts, before version 8 */
@@ -42,7 +43,14 @@ enum rdb_type {
     RDB_TYPE_SET_INTSET = 11,
     RDB_TYPE_HASH_LISTPACK = 16,
     RDB_TYPE_ZSET_LISTPACK = 17,
+    RDB_TYPE_LIST_QUICKLIST_2 = 18,
     RDB_TYPE_SET_LISTPACK = 20, /* from version 11 on */
+};
+
+/* Kinds of nodes of a QUICKLIST_2. */
+enum rdb_list_node {
+    RDB_LIST_PLAIN = 1,  /* one element as it is */
+    RDB_LIST_PACKED = 2, /* a listpack */
 };
 
 #define RDB_LEN_6BIT 0x00

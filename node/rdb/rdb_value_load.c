@@ -7,6 +7,7 @@
 #include "node/rdb/rdb_value.h"
 #include "node/types/hash.h"
 #include "node/types/intset.h"
+#include "node/types/list.h"
 #include "node/types/listpack.h"
 #include "node/types/set.h"
 #include "node/types/zset.h"
@@ -204,12 +205,66 @@ static bool step_zset(struct rdb_value *v)
                : twice(v);
 }
 
+static bool begin_list(struct rdb_value *v)
+{
+    if (!get_count(v, 1)) {
+        return false;
+    }
+    v->it = item_detached(list_new());
+    return true;
+}
+
+static bool get_element(struct rdb_value *v)
+{
+    if (!rdb_get_string(v->in, &v->a)) {
+        return false;
+    }
+    if (v->a.n > LISTPACK_STRING_MAX) {
+        return rdb_fail(v->in, RDB_ERR_FORMAT, "an element of a list is too long,");
+    }
+    list_push(v->it, false, v->a.p, v->a.n, v->limits);
+    return true;
+}
+
+/* One element, or one node. */
+static bool step_list(struct rdb_value *v)
+{
+    uint64_t kind;
+    struct listpack *lp;
+
+    if (v->type == RDB_TYPE_LIST) {
+        return get_element(v);
+    }
+    if (!rdb_get_len(v->in, &kind)) {
+        return false;
+    }
+    if (kind == RDB_LIST_PLAIN) {
+        return get_element(v);
+    }
+    if (kind != RDB_LIST_PACKED) {
+        return rdb_fail(v->in, RDB_ERR_FORMAT, "unknown kind of a list's node (%llu)",
+                        (unsigned long long)kind);
+    }
+    lp = get_listpack(v);
+    if (lp == NULL) {
+        return false;
+    }
+    if (listpack_count(lp) == 0) {
+        free(lp);
+        return rdb_fail(v->in, RDB_ERR_FORMAT, "a list's node is empty,");
+    }
+    list_append_chunk(v->it, lp, v->limits);
+    return true;
+}
+
 bool rdb_value_is_known(unsigned type)
 {
     switch (type) {
     case RDB_TYPE_STRING:
     case RDB_TYPE_SET:
     case RDB_TYPE_HASH:
+    case RDB_TYPE_LIST:
+    case RDB_TYPE_LIST_QUICKLIST_2:
     case RDB_TYPE_ZSET:
     case RDB_TYPE_ZSET_2:
     case RDB_TYPE_ZSET_LISTPACK:
@@ -234,6 +289,9 @@ bool rdb_value_begin(struct rdb_value *v, unsigned type)
         return begin_set(v);
     case RDB_TYPE_HASH:
         return begin_hash(v);
+    case RDB_TYPE_LIST:
+    case RDB_TYPE_LIST_QUICKLIST_2:
+        return begin_list(v);
     case RDB_TYPE_ZSET:
     case RDB_TYPE_ZSET_2:
         return begin_zset(v);
@@ -254,6 +312,9 @@ bool rdb_value_begin(struct rdb_value *v, unsigned type)
 static bool step_one(struct rdb_value *v)
 {
     switch (v->type) {
+    case RDB_TYPE_LIST:
+    case RDB_TYPE_LIST_QUICKLIST_2:
+        return step_list(v);
     case RDB_TYPE_SET:
         return step_set(v);
     case RDB_TYPE_HASH:

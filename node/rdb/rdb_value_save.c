@@ -5,6 +5,7 @@
 #include "node/rdb/rdb_write.h"
 #include "node/types/hash.h"
 #include "node/types/intset.h"
+#include "node/types/list.h"
 #include "node/types/listpack.h"
 #include "node/types/set.h"
 #include "node/types/zset.h"
@@ -16,6 +17,8 @@ unsigned rdb_value_type(const struct item *it)
     switch (item_type(it)) {
     case ITEM_STRING:
         return RDB_TYPE_STRING;
+    case ITEM_LIST:
+        return RDB_TYPE_LIST_QUICKLIST_2;
     case ITEM_HASH:
         return hash_listpack(item_value(it)) != NULL ? RDB_TYPE_HASH_LISTPACK : RDB_TYPE_HASH;
     case ITEM_SET:
@@ -95,12 +98,28 @@ static void put_zset(struct rdb_writer *w, const struct item *it)
     }
 }
 
+static void put_list(struct rdb_writer *w, const struct item *it)
+{
+    const void *value = item_value(it);
+
+    rdb_put_len(w, list_chunks(value));
+    for (size_t i = 0; i < list_chunks(value); i++) {
+        const struct listpack *lp = list_chunk(value, i);
+
+        rdb_put_len(w, RDB_LIST_PACKED);
+        rdb_put_string(w, (const char *)lp->bytes, listpack_bytes(lp));
+    }
+}
+
 void rdb_put_value(struct rdb_writer *w, const struct item *it)
 {
     char scratch[24];
     struct arg text;
 
     switch (item_type(it)) {
+    case ITEM_LIST:
+        put_list(w, it);
+        break;
     case ITEM_HASH:
         put_hash(w, it);
         break;

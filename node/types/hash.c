@@ -141,7 +141,8 @@ static bool fits_small(const struct listpack *lp, const struct arg *field, const
 {
     size_t longest = MAX_OF(field->n, value->n);
 
-    if ((int64_t)longest > limits->hash_max_listpack_value) {
+    if ((int64_t)longest > limits->hash_max_listpack_value ||
+        listpack_bytes(lp) + field->n + value->n > LISTPACK_BYTES_SAFE) {
         return false;
     }
     return (int64_t)(listpack_count(lp) / 2) < limits->hash_max_listpack_entries ||

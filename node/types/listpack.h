@@ -30,6 +30,9 @@ struct listpack {
 /* Bytes an entry may take at most beside its string. */
 #define LISTPACK_ENTRY_OVERHEAD 10
 
+/* Total bytes from which on a caller must not add to it. */
+#define LISTPACK_BYTES_SAFE ((size_t)1 << 30)
+
 typedef const unsigned char *listpack_pos; /* an entry; NULL: none */
 
 struct listpack *listpack_new(void); /* empty, head zero; free() */

@@ -258,15 +258,17 @@ bool set_add(struct item *it, const char *p, size_t n, const struct types_limits
             return add_int(it, v, limits, hash_key);
         }
         /* A text more: it is no member yet. */
-        become(it, fits_small(len + 1, MAX_OF(n, (size_t)(len > 0)), limits)
-                       ? (void *)as_small(item_value(it))
-                       : (void *)as_big(item_value(it), 0, hash_key));
+        become(it,
+               fits_small(len + 1, MAX_OF(n, (size_t)(len > 0)), limits) && n <= LISTPACK_BYTES_SAFE
+                   ? (void *)as_small(item_value(it))
+                   : (void *)as_big(item_value(it), 0, hash_key));
     } else if (set_has(it, p, n)) {
         return false;
     }
     if (encoding_of(item_value(it)) == SET_SMALL) {
         lp = item_value(it);
-        if (fits_small(listpack_count(lp) + 1, n, limits)) {
+        if (fits_small(listpack_count(lp) + 1, n, limits) &&
+            listpack_bytes(lp) + n <= LISTPACK_BYTES_SAFE) {
             item_set_value(it, listpack_append(lp, p, n));
             return true;
         }

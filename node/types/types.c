@@ -4,6 +4,7 @@
 #include "node/keyspace/value.h"
 #include "node/types/hash.h"
 #include "node/types/limits.h"
+#include "node/types/list.h"
 #include "node/types/set.h"
 #include "node/types/zset.h"
 
@@ -22,7 +23,6 @@ const struct types_limits types_limits_default = {
 
 const struct value_type *const value_types[ITEM_TYPES] = {
     [ITEM_STRING] = NULL, /* node/keyspace knows strings itself */
-    [ITEM_SET] = &set_type,
-    [ITEM_ZSET] = &zset_type,
-    [ITEM_HASH] = &hash_type,
+    [ITEM_LIST] = &list_type, [ITEM_SET] = &set_type,
+    [ITEM_ZSET] = &zset_type, [ITEM_HASH] = &hash_type,
 };

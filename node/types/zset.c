@@ -203,7 +203,8 @@ static enum zset_change set_small(struct item *it, const char *p, size_t n, doub
         item_set_value(it, small_add(lp, p, n, score));
         return ZSET_CHANGED;
     }
-    if (fits_small(listpack_count(lp) / 2 + 1, n, limits)) {
+    if (fits_small(listpack_count(lp) / 2 + 1, n, limits) &&
+        listpack_bytes(lp) + n <= LISTPACK_BYTES_SAFE) {
         item_set_value(it, small_add(lp, p, n, score));
     } else {
         struct big_zset *b = grown(lp, hash_key);

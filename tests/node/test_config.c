@@ -428,6 +428,7 @@ static void a_rewritten_file_reads_back_as_the_settings(void **state)
         "hash-max-listpack-entries 1\nhash-max-listpack-value 1\nset-max-intset-entries 1\n"
         "set-max-listpack-entries 1\nset-max-listpack-value 1\n"
         "zset-max-listpack-entries 1\nzset-max-listpack-value 1\n"
+        "list-max-listpack-size 5\n"
         "slowlog-log-slower-than 0\nslowlog-max-len 0\nactiverehashing no\n";
     struct config a, b, fresh;
     struct folder *f = folder(state);

@@ -82,6 +82,8 @@ def _same_encoding(a, b):
     strings = {b"int", b"embstr", b"raw"}
     if a.value == b"listpack" and b.value == b"hashtable":
         return True  # small sets of texts, as from Redis 7.2 on
+    if a.value == b"listpack" and b.value == b"quicklist":
+        return True  # small lists, likewise
     return a.raw == b.raw or (a.value in strings and b.value in strings and a.kind == b.kind)
 
 

@@ -13,6 +13,7 @@ import time
 import diff_bitmap  # noqa: F401  registers its commands
 import diff_commands
 import diff_hash_set  # noqa: F401  likewise
+import diff_list  # noqa: F401  likewise
 import diff_zset  # noqa: F401  likewise
 from diff_compare import MODES, Step, Transaction
 from diff_wire import Connection, encode
@@ -24,6 +25,7 @@ DATA_EVERY = 5  # rounds
 # What reads a whole value of each type, and how it compares.
 WHOLE_VALUE = {
     b"string": lambda key: Step((b"GET", key)),
+    b"list": lambda key: Step((b"LRANGE", key, b"0", b"-1")),
     b"hash": lambda key: Step((b"HGETALL", key), "pairs"),
     b"set": lambda key: Step((b"SMEMBERS", key), "elements"),
     b"zset": lambda key: Step((b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"), "numbers"),
