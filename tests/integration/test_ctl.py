@@ -419,6 +419,17 @@ def loaded(export):
             process.communicate()
 
 
+# What reads a whole value of each type, and what stands behind the key.
+READ_ALL = {
+    "string": ("GET",),
+    "list": ("LRANGE",),
+    "hash": ("HGETALL",),
+    "set": ("SMEMBERS",),
+    "zset": ("ZRANGE",),
+}
+ALL_OF = {"list": ("0", "-1"), "zset": ("0", "-1", "WITHSCORES")}
+
+
 def data_of(client, databases):
     """{(database, key): (value, expiry)} of everything."""
     data = {}
@@ -426,9 +437,18 @@ def data_of(client, databases):
         if databases > 1:
             client.call("SELECT", db)
         keys = client.call("KEYS", "*")
-        replies = client.pipeline([w for k in keys for w in (("GET", k), ("PEXPIRETIME", k))])
+        kinds = client.pipeline([("TYPE", k) for k in keys])
+        reads = [(*READ_ALL[kind], k, *ALL_OF.get(kind, ())) for k, kind in zip(keys, kinds)]
+        replies = client.pipeline([w for r, k in zip(reads, keys) for w in (r, ("PEXPIRETIME", k))])
         for i, key in enumerate(keys):
-            data[db, key] = (replies[2 * i], replies[2 * i + 1])
+            value = replies[2 * i]
+            if kinds[i] == "hash":
+                value = sorted(zip(value[::2], value[1::2]))
+            elif kinds[i] == "set":
+                value = sorted(value)
+            elif kinds[i] == "zset":
+                value = [(m, float(s)) for m, s in zip(value[::2], value[1::2])]
+            data[db, key] = (kinds[i], value, replies[2 * i + 1])
     return data
 
 
