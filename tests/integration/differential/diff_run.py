@@ -12,6 +12,7 @@ import time
 
 import diff_bitmap  # noqa: F401  registers its commands
 import diff_commands
+import diff_geo  # noqa: F401  likewise
 import diff_hash_set  # noqa: F401  likewise
 import diff_list  # noqa: F401  likewise
 import diff_zset  # noqa: F401  likewise
