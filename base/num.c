@@ -127,10 +127,55 @@ size_t num_print_i64(char *out, int64_t v)
     return len;
 }
 
+/* Digits of @r with a point before the last @decimals of them. */
+static size_t print_scaled(char *out, bool negative, uint64_t r, unsigned decimals)
+{
+    char digits[NUM_I64_MAX_CHARS];
+    size_t n = num_print_i64(digits, (int64_t)r);
+    size_t whole = n > decimals ? n - decimals : 0;
+    char *w = out;
+
+    if (negative) {
+        *w++ = '-';
+    }
+    if (whole == 0) {
+        *w++ = '0';
+    }
+    memcpy(w, digits, whole);
+    w += whole;
+    *w++ = '.';
+    memset(w, '0', decimals - (n - whole));
+    w += decimals - (n - whole);
+    memcpy(w, digits + whole, n - whole);
+    w += n - whole;
+    *w = '\0';
+    return (size_t)(w - out);
+}
+
+#define DECIMAL_MIN 1e-4 /* below it an exponent is shown */
+#define DECIMAL_MAX 1e15 /* numbers of up to 15 digits */
+
+/* A fraction of few decimals, five times as fast as printf(): when @v is the quotient of an integer
+ * of up to 15 digits by a power of ten (both exact, so the quotient is what reading the digits
+ * gives). 0: it is none. */
+static size_t print_decimal(char *out, double v)
+{
+    double magnitude = fabs(v), power = 10;
+
+    for (unsigned decimals = 1; magnitude * power < DECIMAL_MAX; decimals++, power *= 10) {
+        uint64_t r = (uint64_t)(magnitude * power + 0.5);
+
+        if ((double)r / power == magnitude) {
+            return print_scaled(out, v < 0, r, decimals);
+        }
+    }
+    return 0;
+}
+
 size_t num_print_double(char *out, double v)
 {
     const size_t size = 64;
-    int n;
+    int n, digits = 15;
 
     if (isnan(v)) {
         return (size_t)snprintf(out, size, "nan");
@@ -148,7 +193,15 @@ size_t num_print_double(char *out, double v)
     if (fabs(v) < 1e17 && v == trunc(v)) {
         return (size_t)snprintf(out, size, "%.0f", v);
     }
-    for (int digits = 15;; digits++) {
+    if (fabs(v) >= DECIMAL_MIN && fabs(v) < DECIMAL_MAX) {
+        size_t len = print_decimal(out, v);
+
+        if (len > 0) {
+            return len;
+        }
+        digits = 16; /* fifteen were not enough */
+    }
+    for (;; digits++) {
         n = snprintf(out, size, "%.*g", digits, v);
         if (digits == 17 || strtod(out, NULL) == v) {
             return (size_t)n;

@@ -28,11 +28,24 @@ enum zset_change zset_put(struct cmd *c, const struct key *k, struct item **it,
                     keyspace_hash_key(c->ks));
 }
 
-void zset_delete_if_empty(struct cmd *c, const struct key *k, struct item *it)
+static void delete (struct cmd *c, const struct key *k, struct item *it)
 {
-    if (zset_len(it) == 0) {
-        access_delete(c, k, it);
-        notify(c, NOTIFY_GENERIC, "del", k);
+    access_delete(c, k, it);
+    notify(c, NOTIFY_GENERIC, "del", k);
+}
+
+void zset_remove_span(struct cmd *c, const struct key *k, struct item *it, uint64_t first,
+                      uint64_t n, const char *event)
+{
+    bool all = n == zset_len(it);
+
+    if (!all) {
+        zset_remove_range(it, first, n);
+        access_changed(c, c->db, k);
+    }
+    notify(c, NOTIFY_ZSET, event, k);
+    if (all) {
+        delete (c, k, it);
     }
 }
 
@@ -141,10 +154,11 @@ static bool add_one(struct cmd *c, const struct key *k, struct item **it, const 
                     double score, unsigned flags, struct added *a)
 {
     double had = 0;
-    bool is_there = *it != NULL && zset_score(*it, member->p, member->n, &had);
+    bool asks = (flags & ~(unsigned)ADD_CH) != 0; /* else what is there makes no difference */
+    bool is_there = asks && *it != NULL && zset_score(*it, member->p, member->n, &had);
 
     a->done = false;
-    if (is_there ? (flags & ADD_NX) != 0 : (flags & ADD_XX) != 0) {
+    if ((flags & (is_there ? ADD_NX : ADD_XX)) != 0) {
         return true;
     }
     if (flags & ADD_INCR) {
@@ -282,7 +296,9 @@ void cmd_zrem(struct cmd *c)
         access_changed(c, c->db, &k);
         effect_verbatim(c);
         notify(c, NOTIFY_ZSET, "zrem", &k);
-        zset_delete_if_empty(c, &k, it);
+        if (zset_len(it) == 0) {
+            delete (c, &k, it);
+        }
     }
     resp_int(c->reply, removed);
 }

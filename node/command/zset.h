@@ -10,8 +10,10 @@
 /* Set a member of the sorted set at *@it, which is made if there is none. */
 enum zset_change zset_put(struct cmd *c, const struct key *k, struct item **it,
                           const struct arg *member, double score);
-/* A sorted set that has lost a member goes when it was the last one. */
-void zset_delete_if_empty(struct cmd *c, const struct key *k, struct item *it);
+/* Remove @n > 0 elements from rank @first on; @event says how. One that loses all is deleted as a
+ * whole, since a big value is freed aside. The effect is the caller's. */
+void zset_remove_span(struct cmd *c, const struct key *k, struct item *it, uint64_t first,
+                      uint64_t n, const char *event);
 
 /* How members come: alone, with their scores in one list, or (RESP3) as pairs. */
 void zset_reply_begin(struct cmd *c, size_t n, bool with_scores);

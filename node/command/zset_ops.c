@@ -23,6 +23,7 @@ enum aggregate { AGGREGATE_SUM, AGGREGATE_MIN, AGGREGATE_MAX };
 struct input {
     const struct item *it; /* NULL: no such key */
     double weight;
+    size_t len, at; /* for sort_inputs() */
 };
 
 struct operation {
@@ -107,19 +108,25 @@ static double combined(const struct operation *o, double a, double b)
 
 /* ---- the three operations ------------------------------------------------------------------ */
 
+static int compare_inputs(const void *pa, const void *pb)
+{
+    const struct input *a = pa, *b = pb;
+
+    if (a->len != b->len) {
+        return a->len < b->len ? -1 : 1;
+    }
+    return (a->at > b->at) - (a->at < b->at);
+}
+
 /* Smallest first, in order of the arguments among equals: less to look at, and floats are added in
  * the order in which Redis adds them. */
 static void sort_inputs(struct operation *o)
 {
-    for (size_t i = 1; i < o->n; i++) {
-        struct input in = o->in[i];
-        size_t at = i;
-
-        for (; at > 0 && input_len(&o->in[at - 1]) > input_len(&in); at--) {
-            o->in[at] = o->in[at - 1];
-        }
-        o->in[at] = in;
+    for (size_t i = 0; i < o->n; i++) {
+        o->in[i].len = input_len(&o->in[i]);
+        o->in[i].at = i;
     }
+    qsort(o->in, o->n, sizeof *o->in, compare_inputs);
 }
 
 struct building {
@@ -288,7 +295,7 @@ static bool look_up(struct operation *o, int first)
             cmd_reply_wrong_type(o->c);
             return false;
         }
-        o->in[i] = (struct input){it, 1};
+        o->in[i] = (struct input){.it = it, .weight = 1};
     }
     return true;
 }
@@ -312,7 +319,11 @@ static bool operation_init(struct cmd *c, const struct form *f, struct operation
         return false;
     }
     o->n = (size_t)n;
-    o->in = mem_alloc(o->n * sizeof *o->in);
+    o->in = mem_try_alloc(o->n * sizeof *o->in);
+    if (o->in == NULL) {
+        resp_error(c->reply, "OOM no memory for so many keys");
+        return false;
+    }
     if (!look_up(o, f->numkeys + 1) || !options(o, f, f->numkeys + 1 + (int)n)) {
         free(o->in);
         return false;

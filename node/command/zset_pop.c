@@ -55,11 +55,8 @@ static void pop(struct cmd *c, const struct key *k, struct item *it, bool max, u
     for (uint64_t left = n; left > 0 && zset_iter_next(&i, &member, &score); left--) {
         reply_popped(c, member, score, shape);
     }
-    zset_remove_range(it, max ? len - n : 0, n);
-    access_changed(c, c->db, k);
     log_pop(c, k, max, n);
-    notify(c, NOTIFY_ZSET, max ? "zpopmax" : "zpopmin", k);
-    zset_delete_if_empty(c, k, it);
+    zset_remove_span(c, k, it, max ? len - n : 0, n, max ? "zpopmax" : "zpopmin");
 }
 
 /* ---- ZPOPMIN, ZPOPMAX ---------------------------------------------------------------------- */

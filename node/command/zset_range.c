@@ -364,11 +364,8 @@ static void remove_range(struct cmd *c, enum range_by by, const char *event)
         s = span_of(it, &r);
     }
     if (s.end > s.first) {
-        zset_remove_range(it, s.first, s.end - s.first);
-        access_changed(c, c->db, &k);
         effect_verbatim(c);
-        notify(c, NOTIFY_ZSET, event, &k);
-        zset_delete_if_empty(c, &k, it);
+        zset_remove_span(c, &k, it, s.first, s.end - s.first, event);
     }
     resp_int(c->reply, (int64_t)(s.end - s.first));
 }

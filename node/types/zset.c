@@ -66,7 +66,7 @@ static double score_at(listpack_pos p)
     if (!num_parse_double(text.p, text.n, &d)) {
         assert(!"a listpack of a sorted set was checked when it came in");
     }
-    return d;
+    return d + 0.0; /* Redis writes -0 as well */
 }
 
 static double score_of(const struct item *element)
@@ -86,15 +86,13 @@ static void big_add(struct big_zset *b, const char *p, size_t n, double score)
     ztree_insert(&b->tree, score, members_add(&b->members, p, n, value, sizeof value));
 }
 
+/* The item stays where it is: a score takes the place of one. */
 static void big_set_score(struct big_zset *b, struct item *element, double score)
 {
-    double old = score_of(element);
-    char value[sizeof score];
+    size_t n;
 
-    ztree_remove(&b->tree, old, element);
-    memcpy(value, &score, sizeof score);
-    element = members_set_value(&b->members, element, value, sizeof value);
-    ztree_insert(&b->tree, score, element);
+    ztree_update(&b->tree, score_of(element), element, score);
+    memcpy(item_value_at(element, &n), &score, sizeof score);
 }
 
 static void big_remove(struct big_zset *b, struct item *element)
@@ -271,8 +269,13 @@ void zset_remove_range(struct item *it, uint64_t first, uint64_t count)
         item_set_value(it, listpack_delete(value, at, (size_t)count * 2, NULL));
         return;
     }
-    while (count-- > 0) {
-        big_remove(value, ztree_entry(ztree_at(&big_of(value)->tree, first)).it);
+    for (unsigned n; count > 0; count -= n) {
+        struct item *gone[ZTREE_CUT_MAX];
+
+        n = ztree_cut(&big_of(value)->tree, first, count, gone);
+        for (unsigned i = 0; i < n; i++) {
+            members_remove(&big_of(value)->members, gone[i]);
+        }
     }
 }
 

@@ -12,8 +12,8 @@
 
 #include <stdlib.h>
 
-#define LEAF_MAX 62  /* entries: with its header a leaf takes 1 KiB */
-#define INNER_MAX 47 /* children: 1.5 KiB */
+#define LEAF_MAX ZTREE_CUT_MAX /* entries: with its header a leaf takes 1 KiB */
+#define INNER_MAX 47           /* children: 1.5 KiB */
 #define HEIGHT_MAX 12
 
 struct ztree_node {
@@ -179,6 +179,27 @@ static uint64_t descend(const struct ztree *t, const struct ztree_bound *b, stru
     return before + p->i;
 }
 
+/* Go down to the @rank-th entry, which is there. */
+static void descend_to(const struct ztree *t, uint64_t rank, struct path *p)
+{
+    struct ztree_node *n = t->root;
+
+    p->height = 0;
+    while (!n->is_leaf) {
+        struct inner *in = as_inner(n);
+        unsigned at = 0;
+
+        while (rank >= in->count[at]) {
+            rank -= in->count[at++];
+        }
+        p->node[p->height] = in;
+        p->at[p->height++] = at;
+        n = in->child[at];
+    }
+    p->leaf = as_leaf(n);
+    p->i = (unsigned)rank;
+}
+
 uint64_t ztree_rank(const struct ztree *t, const struct ztree_bound *b, struct ztree_pos *pos)
 {
     struct path p;
@@ -201,21 +222,13 @@ uint64_t ztree_rank(const struct ztree *t, const struct ztree_bound *b, struct z
 
 struct ztree_pos ztree_at(const struct ztree *t, uint64_t rank)
 {
-    struct ztree_node *n = t->root;
+    struct path p;
 
     if (rank >= t->n) {
         return (struct ztree_pos){NULL, 0};
     }
-    while (!n->is_leaf) {
-        struct inner *in = as_inner(n);
-        unsigned i = 0;
-
-        while (rank >= in->count[i]) {
-            rank -= in->count[i++];
-        }
-        n = in->child[i];
-    }
-    return (struct ztree_pos){n, (unsigned)rank};
+    descend_to(t, rank, &p);
+    return (struct ztree_pos){&p.leaf->head, p.i};
 }
 
 struct ztree_entry ztree_entry(struct ztree_pos pos) { return as_leaf(pos.leaf)->e[pos.i]; }
@@ -502,22 +515,9 @@ static void shrink_path(struct ztree *t, struct path *p)
     }
 }
 
-static void remove_at(struct ztree *t, struct path *p)
-{
-    struct leaf *l = p->leaf;
-
-    memmove(&l->e[p->i], &l->e[p->i + 1], (l->head.n - p->i - 1u) * sizeof l->e[0]);
-    l->head.n--;
-    t->n--;
-    add_to_counts(p, -1);
-    if (p->i == 0 && l->head.n > 0) {
-        refresh_low(p);
-    }
-    shrink_path(t, p);
-}
-
-/* When a leaf goes, a low above it that named its first entry names the next leaf's: inner_drop()
- * has moved it there, but further up it is still the old one. */
+/* When a leaf has gone, a low above it that named its first entry names the next leaf's:
+ * inner_drop() has moved it there, but further up it is still the old one. @b: behind what has been
+ * removed. */
 static void refresh_edge(struct ztree *t, const struct ztree_bound *b)
 {
     struct path p;
@@ -529,33 +529,87 @@ static void refresh_edge(struct ztree *t, const struct ztree_bound *b)
     refresh_low(&p);
 }
 
-void ztree_remove(struct ztree *t, double score, const struct item *it)
+/* Remove @n entries of the leaf from the path's on. */
+static void remove_at(struct ztree *t, struct path *p, unsigned n)
 {
-    struct ztree_bound b = bound_of(score, it);
-    struct path p;
-    bool first;
+    struct leaf *l = p->leaf;
+    const struct ztree_entry last = l->e[p->i + n - 1];
+    unsigned behind = l->head.n - p->i - n;
+    bool emptied = n == l->head.n;
 
-    (void)descend(t, &b, &p);
-    if (p.i == p.leaf->head.n) {
-        /* The low of the next leaf equals it: go there. */
-        b.where = ZTREE_BEHIND_MEMBER;
-        (void)descend(t, &b, &p);
-        assert(p.i > 0);
-        p.i--;
-        b.where = ZTREE_BEFORE_MEMBER;
+    memmove(&l->e[p->i], &l->e[p->i + n], behind * sizeof l->e[0]);
+    l->head.n = (uint16_t)(l->head.n - n);
+    t->n -= n;
+    add_to_counts(p, -(int64_t)n);
+    if (p->i == 0 && !emptied) {
+        refresh_low(p);
     }
-    assert(p.leaf->e[p.i].it == it);
-    first = p.i == 0;
-    remove_at(t, &p);
-    if (first) {
+    shrink_path(t, p);
+    if (emptied) {
+        struct ztree_bound b = bound_of(last.score, last.it);
+
         b.where = ZTREE_BEHIND_MEMBER;
         refresh_edge(t, &b);
     }
 }
 
+/* Go down to an entry that is there. */
+static void descend_to_entry(const struct ztree *t, double score, const struct item *it,
+                             struct path *p)
+{
+    struct ztree_bound b = bound_of(score, it);
+
+    /* Not before it: that may be the end of the leaf before its own. */
+    b.where = ZTREE_BEHIND_MEMBER;
+    (void)descend(t, &b, p);
+    assert(p->i > 0);
+    p->i--;
+    assert(p->leaf->e[p->i].it == it);
+}
+
+void ztree_remove(struct ztree *t, double score, const struct item *it)
+{
+    struct path p;
+
+    descend_to_entry(t, score, it, &p);
+    remove_at(t, &p, 1);
+}
+
+unsigned ztree_cut(struct ztree *t, uint64_t rank, uint64_t n, struct item *out[ZTREE_CUT_MAX])
+{
+    struct path p;
+    unsigned cut;
+
+    assert(rank < t->n);
+    descend_to(t, rank, &p);
+    cut = (unsigned)MIN_OF(n, (uint64_t)(p.leaf->head.n - p.i));
+    for (unsigned i = 0; i < cut; i++) {
+        out[i] = p.leaf->e[p.i + i].it;
+    }
+    remove_at(t, &p, cut);
+    return cut;
+}
+
+/* With another score the entry would stay between the same neighbours of its leaf. */
+static bool stays(const struct path *p, const struct ztree_bound *b)
+{
+    const struct leaf *l = p->leaf;
+
+    return p->i > 0 && p->i + 1u < l->head.n && is_before(&l->e[p->i - 1], b) &&
+           !is_before(&l->e[p->i + 1], b);
+}
+
 void ztree_update(struct ztree *t, double old_score, struct item *it, double score)
 {
-    ztree_remove(t, old_score, it);
+    struct ztree_bound b = bound_of(score, it);
+    struct path p;
+
+    descend_to_entry(t, old_score, it, &p);
+    if (stays(&p, &b)) {
+        p.leaf->e[p.i].score = score;
+        return;
+    }
+    remove_at(t, &p, 1);
     ztree_insert(t, score, it);
 }
 

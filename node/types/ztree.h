@@ -47,6 +47,10 @@ void ztree_insert(struct ztree *t, double score, struct item *it);
 void ztree_remove(struct ztree *t, double score, const struct item *it);
 /* The same item has another score. */
 void ztree_update(struct ztree *t, double old_score, struct item *it, double score);
+/* Remove entries from rank @rank on (there are so many): up to @n, as far as they stand in one
+ * leaf. Their items go to @out; returns how many. Many at once cost what one costs. */
+#define ZTREE_CUT_MAX 62
+unsigned ztree_cut(struct ztree *t, uint64_t rank, uint64_t n, struct item *out[ZTREE_CUT_MAX]);
 
 /* Is an element before the bound? */
 bool ztree_is_before(double score, struct arg member, const struct ztree_bound *b);

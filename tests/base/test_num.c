@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 
 static void integers_are_parsed_strictly(void **state)
 {
@@ -156,6 +157,14 @@ static void doubles_print_as_redis_does(void **state)
         {0.1, "0.1"},
         {1.5, "1.5"},
         {3.14159265358979, "3.14159265358979"},
+        {-0.5, "-0.5"},
+        {12.05, "12.05"},
+        {-100.001, "-100.001"},
+        {0.0001, "0.0001"},
+        {0.000123456789012345, "0.000123456789012345"},
+        {0.00009, "9e-05"},
+        {999999999999999.5, "999999999999999.5"},
+        {99999999999999.9, "99999999999999.9"},
         {0.1 + 0.2, "0.30000000000000004"},
         {1e15, "1000000000000000"},
         {1e16, "10000000000000000"},
@@ -201,6 +210,37 @@ static void printed_doubles_read_back(void **state)
         assert_true(n < 64);
         assert_true(num_parse_double(text, n, &back));
         assert_true(back == v);
+    }
+}
+
+/* Fractions of few decimals have a way of their own: it gives what printf() gives. */
+static void decimals_print_as_printf_prints_them(void **state)
+{
+    struct rng rng;
+    double power = 1;
+
+    (void)state;
+    rng_init(&rng, 6);
+    for (int decimals = 0; decimals < 20; decimals++, power *= 10) {
+        for (int i = 0; i < 2000; i++) {
+            uint64_t r = rng_next(&rng) >> (14 + rng_below(&rng, 50));
+            double v = (double)r / power * (i % 2 == 0 ? 1 : -1);
+            char text[64], want[64];
+
+            if (fabs(v) >= 1e15) {
+                continue;
+            }
+            for (int digits = 15; digits < 18; digits++) {
+                snprintf(want, sizeof want, "%.*g", digits, v);
+                if (strtod(want, NULL) == v) {
+                    break;
+                }
+            }
+            num_print_double(text, v);
+            if (v != 0) {
+                assert_string_equal(text, want);
+            }
+        }
     }
 }
 
@@ -302,6 +342,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(float_text_is_bounded_by_length),
     cmocka_unit_test(doubles_print_as_redis_does),
     cmocka_unit_test(printed_doubles_read_back),
+    cmocka_unit_test(decimals_print_as_printf_prints_them),
     cmocka_unit_test(long_doubles_print_in_full),
     cmocka_unit_test(memory_sizes_have_units),
     cmocka_unit_test(human_sizes_have_two_digits),

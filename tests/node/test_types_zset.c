@@ -69,6 +69,76 @@ static void trees_stay_in_order(void **state)
     }
 }
 
+static int by_score(const void *pa, const void *pb)
+{
+    const struct ztree_entry *a = pa, *b = pb;
+
+    return (a->score > b->score) - (a->score < b->score);
+}
+
+static void assert_tree_holds(const struct ztree *t, const struct ztree_entry *e, size_t n)
+{
+    struct ztree_pos pos = ztree_at(t, 0);
+
+    assert_int_equal(t->n, n);
+    for (size_t i = 0; i < n; i++) {
+        assert_ptr_equal(ztree_entry(pos).it, e[i].it);
+        assert_true(ztree_entry(pos).score == e[i].score);
+        pos = ztree_next(pos);
+    }
+    assert_null(pos.leaf);
+}
+
+/* Scores that move a little or far, and runs of entries cut out, against a sorted array. */
+static void updates_and_cuts_keep_the_order(void **state)
+{
+    enum { N = 3000 };
+    static struct ztree_entry e[N];
+    struct item *gone[ZTREE_CUT_MAX];
+    struct ztree t;
+    struct rng rng;
+    size_t n = N;
+
+    (void)state;
+    rng_init(&rng, 9);
+    ztree_init(&t);
+    for (unsigned i = 0; i < N; i++) {
+        e[i] = (struct ztree_entry){(double)i * 1000, number_item(i)};
+        ztree_insert(&t, e[i].score, e[i].it);
+    }
+    while (n > 0) {
+        for (int k = 0; k < 50; k++) {
+            size_t i = rng_below(&rng, n);
+            uint64_t far = rng_below(&rng, 2) == 0 ? 300 : N * 1000;
+            double to = e[i].score + (double)rng_below(&rng, far) +
+                        0x1p-20 * (double)rng_below(&rng, 1 << 20);
+
+            ztree_update(&t, e[i].score, e[i].it, to);
+            e[i].score = to;
+        }
+        qsort(e, n, sizeof e[0], by_score);
+        ztree_check(&t);
+        assert_tree_holds(&t, e, n);
+        uint64_t most = rng_below(&rng, 200) + 1;
+        uint64_t left = MIN_OF(most, n), at = rng_below(&rng, n - left + 1);
+
+        while (left > 0) {
+            unsigned cut = ztree_cut(&t, at, left, gone);
+
+            assert_true(cut > 0 && cut <= left);
+            ztree_check(&t);
+            for (unsigned i = 0; i < cut; i++) {
+                assert_ptr_equal(gone[i], e[at + i].it);
+                free(gone[i]);
+            }
+            memmove(&e[at], &e[at + cut], (n - at - cut) * sizeof e[0]);
+            n -= cut;
+            left -= cut;
+        }
+    }
+    assert_int_equal(t.bytes, 0);
+}
+
 /* In order, nodes are full: 16 bytes an entry and little more. */
 static void rising_scores_leave_full_nodes(void **state)
 {
@@ -201,8 +271,9 @@ static void step(struct rng *rng, struct item *it, struct model *m, const struct
         break;
     case 2:
         if (m->n > 0) {
-            size_t first = rng_below(rng, m->n),
-                   count = rng_below(rng, MIN_OF(m->n - first, 4) + 1);
+            size_t first = rng_below(rng, m->n);
+            size_t most = rng_below(rng, 8) == 0 ? 150 : 4;
+            size_t count = rng_below(rng, MIN_OF(m->n - first, most) + 1);
 
             zset_remove_range(it, first, count);
             while (count-- > 0) {
@@ -253,6 +324,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(trees_stay_in_order),
+        cmocka_unit_test(updates_and_cuts_keep_the_order),
         cmocka_unit_test(rising_scores_leave_full_nodes),
         cmocka_unit_test(random_changes_give_what_an_array_gives),
     };
