@@ -213,8 +213,25 @@ static void printed_doubles_read_back(void **state)
     }
 }
 
-/* Fractions of few decimals have a way of their own: it gives what printf() gives. */
-static void decimals_print_as_printf_prints_them(void **state)
+static void assert_prints_shortest(double v)
+{
+    char text[64], want[64];
+
+    if (v == trunc(v)) {
+        return; /* integers are shown in full */
+    }
+    for (int digits = 15; digits < 18; digits++) {
+        snprintf(want, sizeof want, "%.*g", digits, v);
+        if (strtod(want, NULL) == v) {
+            break;
+        }
+    }
+    num_print_double(text, v);
+    assert_string_equal(text, want);
+}
+
+/* Fractions have a way of their own: it gives the shortest that printf() gives and reads back. */
+static void fractions_print_as_printf_prints_them(void **state)
 {
     struct rng rng;
     double power = 1;
@@ -222,24 +239,18 @@ static void decimals_print_as_printf_prints_them(void **state)
     (void)state;
     rng_init(&rng, 6);
     for (int decimals = 0; decimals < 20; decimals++, power *= 10) {
-        for (int i = 0; i < 2000; i++) {
-            uint64_t r = rng_next(&rng) >> (14 + rng_below(&rng, 50));
-            double v = (double)r / power * (i % 2 == 0 ? 1 : -1);
-            char text[64], want[64];
+        for (int i = 0; i < 3000; i++) {
+            uint64_t r = rng_next(&rng) >> (11 + rng_below(&rng, 53));
+            double v = (double)r / power;
 
-            if (fabs(v) >= 1e15) {
-                continue;
-            }
-            for (int digits = 15; digits < 18; digits++) {
-                snprintf(want, sizeof want, "%.*g", digits, v);
-                if (strtod(want, NULL) == v) {
-                    break;
-                }
-            }
-            num_print_double(text, v);
-            if (v != 0) {
-                assert_string_equal(text, want);
-            }
+            assert_prints_shortest(i % 2 == 0 ? v : -v);
+        }
+        assert_prints_shortest(nextafter(1 / power, 0));
+        assert_prints_shortest(nextafter(1 / power, 1));
+        assert_prints_shortest(nextafter(power, 0));
+        for (int i = -40; i < 60; i++) { /* powers of two, and what is beside them */
+            assert_prints_shortest(ldexp(1, i));
+            assert_prints_shortest(nextafter(ldexp(1, i), 0));
         }
     }
 }
@@ -342,7 +353,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(float_text_is_bounded_by_length),
     cmocka_unit_test(doubles_print_as_redis_does),
     cmocka_unit_test(printed_doubles_read_back),
-    cmocka_unit_test(decimals_print_as_printf_prints_them),
+    cmocka_unit_test(fractions_print_as_printf_prints_them),
     cmocka_unit_test(long_doubles_print_in_full),
     cmocka_unit_test(memory_sizes_have_units),
     cmocka_unit_test(human_sizes_have_two_digits),
