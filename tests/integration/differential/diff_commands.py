@@ -331,9 +331,9 @@ def _mangle(s, step):
     return Step(tuple(args), step.mode)
 
 
-# With an argument less or more chance would decide what SPOP leaves; of the others this server knows
-# longer forms than Redis 7.0.
-NEVER_MANGLED = {"SPOP", "ZRANK", "ZREVRANK"}
+# With an argument less or more chance would decide what SPOP leaves, and Redis would reply -2147483648 random
+# elements; of ZRANK this server knows longer forms than Redis 7.0.
+NEVER_MANGLED = {"SPOP", "SRANDMEMBER", "HRANDFIELD", "ZRANDMEMBER", "ZRANK", "ZREVRANK"}
 
 
 def any_command(source, plain=False):
