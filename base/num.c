@@ -186,18 +186,24 @@ static bool reads_back(const struct scaled *n, uint64_t q)
     return off < n->power || (off == n->power && n->mantissa % 2 == 0);
 }
 
+static struct scaled scaled(double magnitude)
+{
+    int exponent;
+    double mantissa = frexp(magnitude, &exponent);
+
+    return (struct scaled){(uint64_t)ldexp(mantissa, MANTISSA_BITS),
+                           (unsigned)(MANTISSA_BITS - exponent), 1};
+}
+
 /* Fractions within the limits above, exactly as printf() and strtod() would find it out, but ten
  * times as fast: every product here fits into 120 bits. */
 static size_t print_fraction(char *out, double v)
 {
     unsigned decimals = 0;
-    struct scaled n = {.power = 1};
+    struct scaled n = scaled(fabs(v));
     double reach = fabs(v);
     uint64_t q;
-    int exponent;
 
-    n.mantissa = (uint64_t)ldexp(frexp(fabs(v), &exponent), MANTISSA_BITS);
-    n.shift = (unsigned)(MANTISSA_BITS - exponent);
     for (; reach < FIXED_MAX / 10; reach *= 10, decimals++) {
         n.power *= 10;
     }
@@ -241,6 +247,21 @@ size_t num_print_double(char *out, double v)
             return (size_t)n;
         }
     }
+}
+
+size_t num_print_fixed(char *out, double v, unsigned decimals)
+{
+    struct scaled n;
+
+    assert(decimals >= 1 && decimals <= 4);
+    if (!(v >= FIXED_MIN && v < FIXED_MAX / 1e4)) {
+        return (size_t)snprintf(out, NUM_FIXED_MAX_CHARS, "%.*f", (int)decimals, v);
+    }
+    n = scaled(v);
+    for (unsigned i = 0; i < decimals; i++) {
+        n.power *= 10;
+    }
+    return print_scaled(out, false, nearest(&n), decimals);
 }
 
 size_t num_print_ld(char *out, long double v)

@@ -6,8 +6,9 @@
 
 #include "base/base.h"
 
-#define NUM_I64_MAX_CHARS 21  /* with sign, without NUL */
-#define NUM_LD_MAX_CHARS 5120 /* long double in "%.17Lf" form */
+#define NUM_I64_MAX_CHARS 21    /* with sign, without NUL */
+#define NUM_FIXED_MAX_CHARS 336 /* of a double, with up to 4 decimals */
+#define NUM_LD_MAX_CHARS 5120   /* long double in "%.17Lf" form */
 
 /* Strict decimal: no spaces, no '+', no leading zeros, no "-0"; false when it does not fit. */
 MUST_CHECK bool num_parse_i64(const char *s, size_t n, int64_t *out);
@@ -21,6 +22,8 @@ size_t num_print_i64(char *out, int64_t v);
 /* Shortest text that reads back as the same double ("%.17g" form as RESP3 doubles: "inf",
  * "-inf", "nan", "3", "1e+20"); NUL-terminated; returns the length. @out: 64 bytes. */
 size_t num_print_double(char *out, double v);
+/* "%.*f" with 1 to 4 decimals, fast below 10^11. @out: NUM_FIXED_MAX_CHARS. */
+size_t num_print_fixed(char *out, double v, unsigned decimals);
 /* Redis's INCRBYFLOAT form: "%.17Lf" with trailing zeros removed. @out: NUM_LD_MAX_CHARS. */
 size_t num_print_ld(char *out, long double v);
 /* "64mb", "1g", "100" (kb = 1024, k = 1000 ...) in bytes. */

@@ -129,30 +129,60 @@ void geo_text(struct geo_point p, char out[GEO_TEXT_CHARS])
 
 /* ---- distances ----------------------------------------------------------------------------- */
 
-/* Haversine. */
-double geo_distance(struct geo_point a, struct geo_point b)
+/* Half the differences between two places as sines, and their distances from the axis. */
+struct haversine {
+    double lat, lon, axis_a, axis_b;
+};
+
+static struct haversine haversine(struct geo_point a, struct geo_point b)
 {
     double lat_a = radians(a.lat), lat_b = radians(b.lat);
-    double u = sin((lat_b - lat_a) / 2);
-    double v = sin((radians(b.lon) - radians(a.lon)) / 2);
 
-    return 2.0 * EARTH_RADIUS_M * asin(sqrt(u * u + cos(lat_a) * cos(lat_b) * v * v));
+    return (struct haversine){
+        .lat = sin((lat_b - lat_a) / 2),
+        .lon = sin((radians(b.lon) - radians(a.lon)) / 2),
+        .axis_a = cos(lat_a),
+        .axis_b = cos(lat_b),
+    };
 }
 
-/* Of a box's sides: along the latitude of the place, and along its longitude. */
-static bool is_within_box(const struct geo_area *a, struct geo_point p)
+/* The arc of a chord whose half has the square @square. */
+static double arc(double square) { return 2.0 * EARTH_RADIUS_M * asin(sqrt(square)); }
+
+static double distance_of(const struct haversine *h)
 {
-    struct geo_point below = {a->centre.lon, p.lat}, beside = {p.lon, a->centre.lat};
-
-    return geo_distance(p, below) <= a->width / 2 && geo_distance(p, beside) <= a->height / 2;
+    return arc(h->lat * h->lat + h->axis_a * h->axis_b * h->lon * h->lon);
 }
 
+double geo_distance(struct geo_point a, struct geo_point b)
+{
+    struct haversine h = haversine(a, b);
+
+    return distance_of(&h);
+}
+
+/* Of latitudes alone, with room for rounding: spares most places outside the sines. */
+static bool is_surely_outside(const struct geo_area *a, struct geo_point p)
+{
+    double reach = a->is_box ? a->height / 2 : a->radius;
+
+    return radians(fabs(p.lat - a->centre.lat)) * EARTH_RADIUS_M > reach * (1 + 1e-9);
+}
+
+/* Within a box: along the place's own latitude, and along a longitude. */
 bool geo_is_within(const struct geo_area *a, struct geo_point p, double *distance)
 {
-    if (a->is_box && !is_within_box(a, p)) {
+    struct haversine h;
+
+    if (is_surely_outside(a, p)) {
         return false;
     }
-    *distance = geo_distance(a->centre, p);
+    h = haversine(a->centre, p);
+    if (a->is_box && (arc(h.axis_b * h.axis_b * h.lon * h.lon) > a->width / 2 ||
+                      arc(h.lat * h.lat) > a->height / 2)) {
+        return false;
+    }
+    *distance = distance_of(&h);
     return a->is_box || *distance <= a->radius;
 }
 

@@ -12,7 +12,6 @@
 #include "node/command/handlers.h"
 #include "node/types/zset.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 /* ---- arguments and replies ----------------------------------------------------------------- */
@@ -68,10 +67,9 @@ bool geo_point_of(const struct item *it, const struct arg *member, struct geo_po
 
 void geo_reply_distance(struct cmd *c, double distance)
 {
-    char text[512]; /* a distance in feet of 1e308 metres has 313 digits */
-    int n = snprintf(text, sizeof text, "%.4f", distance);
+    char text[NUM_FIXED_MAX_CHARS];
 
-    resp_bulk(c->reply, text, (size_t)n);
+    resp_bulk(c->reply, text, num_print_fixed(text, distance, 4));
 }
 
 void geo_reply_point(struct cmd *c, struct geo_point p)

@@ -255,6 +255,36 @@ static void fractions_print_as_printf_prints_them(void **state)
     }
 }
 
+static void assert_prints_fixed(double v)
+{
+    for (unsigned decimals = 1; decimals <= 4; decimals++) {
+        char text[NUM_FIXED_MAX_CHARS], want[NUM_FIXED_MAX_CHARS];
+        size_t n = num_print_fixed(text, v, decimals);
+
+        snprintf(want, sizeof want, "%.*f", (int)decimals, v);
+        assert_string_equal(text, want);
+        assert_int_equal(n, strlen(want));
+    }
+}
+
+static void fixed_decimals_are_rounded_as_printf_rounds_them(void **state)
+{
+    static const double edges[] = {
+        0,       0.00005,  0.00015, 0.125,  0.5,        0.9999,      0.99995,
+        9.99995, 1e-4,     1e-5,    2.5e-5, -1.25,      1e11,        1e15,
+        1e300,   INFINITY, -0.0,    5e-324, 1234.56785, 99999.99995, 1.7976931348623157e308};
+    struct rng rng;
+
+    (void)state;
+    rng_init(&rng, 8);
+    for (size_t i = 0; i < ARRAY_LEN(edges); i++) {
+        assert_prints_fixed(edges[i]);
+    }
+    for (int i = 0; i < 20000; i++) {
+        assert_prints_fixed((double)(rng_next(&rng) >> (11 + rng_below(&rng, 50))) / 65536);
+    }
+}
+
 /* INCRBYFLOAT never shows an exponent, nor zeros behind the last digit. */
 static void long_doubles_print_in_full(void **state)
 {
@@ -354,6 +384,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(doubles_print_as_redis_does),
     cmocka_unit_test(printed_doubles_read_back),
     cmocka_unit_test(fractions_print_as_printf_prints_them),
+    cmocka_unit_test(fixed_decimals_are_rounded_as_printf_rounds_them),
     cmocka_unit_test(long_doubles_print_in_full),
     cmocka_unit_test(memory_sizes_have_units),
     cmocka_unit_test(human_sizes_have_two_digits),
