@@ -9,6 +9,7 @@
 #include "node/exec.h"
 #include "node/node.h"
 #include "node/node_limits.h"
+#include "node/notify.h"
 #include "node/snapshot.h"
 #include "node/watch.h"
 
@@ -75,6 +76,7 @@ static struct item *unless_expired(struct cmd *c, uint32_t db, const struct key 
         keyspace_delete(c->ks, db, it);
         access_changed(c, db, k);
         effect_del_db(c, db, k);
+        notify_db(c, NOTIFY_EXPIRED, "expired", db, k);
         c->node->stats.expired_keys++;
     }
     return NULL;
@@ -110,23 +112,36 @@ static void note_access(struct cmd *c, struct item *it)
     item_set_access(it, cmd_access_clock(c, item_access(it)));
 }
 
-static void note_new(struct cmd *c, struct item *it)
+/* @k has been set to @it. */
+static void note_set(struct cmd *c, const struct key *k, struct item *it, bool is_new)
 {
-    if (!c->applying) {
-        item_set_access(it, cmd_access_clock_new(c));
+    if (c->applying) {
+        return;
+    }
+    item_set_access(it, cmd_access_clock_new(c));
+    if (is_new) {
+        notify(c, NOTIFY_NEW, "new", k);
     }
 }
 
-struct item *access_read(struct cmd *c, const struct arg *name, struct key *k)
+struct item *access_look(struct cmd *c, const struct arg *name, struct key *k)
 {
     struct item *it = look_up(c, c->db, name, k);
 
     if (it == NULL) {
         c->node->stats.keyspace_misses++;
+        notify(c, NOTIFY_KEY_MISS, "keymiss", k);
     } else {
         c->node->stats.keyspace_hits++;
-        note_access(c, it);
     }
+    return it;
+}
+
+struct item *access_read(struct cmd *c, const struct arg *name, struct key *k)
+{
+    struct item *it = access_look(c, name, k);
+
+    note_access(c, it);
     return it;
 }
 
@@ -160,27 +175,33 @@ bool access_type_ok(struct cmd *c, const struct item *it, enum item_type t)
 struct item *access_set_string(struct cmd *c, const struct key *k, struct item *it, const char *p,
                                size_t n, int64_t expire_at)
 {
+    bool is_new = it == NULL;
+
     access_changed(c, c->db, k);
     it = keyspace_put_string(c->ks, c->db, k, it, p, n, expire_at);
-    note_new(c, it);
+    note_set(c, k, it, is_new);
     return it;
 }
 
 struct item *access_set_i64(struct cmd *c, const struct key *k, struct item *it, int64_t v,
                             int64_t expire_at)
 {
+    bool is_new = it == NULL;
+
     access_changed(c, c->db, k);
     it = keyspace_put_i64(c->ks, c->db, k, it, v, expire_at);
-    note_new(c, it);
+    note_set(c, k, it, is_new);
     return it;
 }
 
 struct item *access_set_value(struct cmd *c, const struct key *k, struct item *it, void *value,
                               int64_t expire_at)
 {
+    bool is_new = it == NULL;
+
     access_changed(c, c->db, k);
     it = keyspace_put_value(c->ks, c->db, k, it, value, expire_at);
-    note_new(c, it);
+    note_set(c, k, it, is_new);
     return it;
 }
 
@@ -212,6 +233,7 @@ struct item *access_move(struct cmd *c, const struct key *k, struct item *it, ui
     it = keyspace_move(c->ks, c->db, it, to_db, to);
     access_changed(c, c->db, k);
     access_changed(c, to_db, to);
+    notify_db(c, NOTIFY_NEW, "new", to_db, to);
     return it;
 }
 
@@ -219,6 +241,7 @@ struct item *access_copy(struct cmd *c, struct item *it, uint32_t to_db, const s
 {
     it = keyspace_copy(c->ks, it, to_db, to);
     access_changed(c, to_db, to);
+    notify_db(c, NOTIFY_NEW, "new", to_db, to);
     return it;
 }
 

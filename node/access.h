@@ -15,11 +15,12 @@
 
 /* The item of @name, or NULL; fills @k for the calls below. A key past its time is missing: on the
  * leader it is deleted here (with its effect), on a replica only hidden; while applying from
- * the log nothing expires. Updates the access clock, except access_peek(). */
+ * the log nothing expires. Updates the access clock, except access_look() and access_peek(). */
 struct item *access_read(struct cmd *c, const struct arg *name, struct key *k);
 struct item *access_write(struct cmd *c, const struct arg *name, struct key *k);
-struct item *access_peek(struct cmd *c, const struct arg *name,
-                         struct key *k); /* TTL, OBJECT, TYPE */
+/* As access_read(), which counts hits and misses, but leaves the clock alone: TTL, TYPE, EXISTS. */
+struct item *access_look(struct cmd *c, const struct arg *name, struct key *k);
+struct item *access_peek(struct cmd *c, const struct arg *name, struct key *k); /* OBJECT */
 /* Likewise in another database of the same group (COPY, MOVE). */
 struct item *access_write_db(struct cmd *c, uint32_t db, const struct arg *name, struct key *k);
 

@@ -16,6 +16,7 @@
 #include "node/effects.h"
 #include "node/memory.h"
 #include "node/node_limits.h"
+#include "node/notify.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -278,6 +279,7 @@ static size_t evict(struct node *n, const struct victim *v)
 
     access_delete(&cmd, &k, v->it);
     effect_del(&cmd, &k);
+    notify(&cmd, NOTIFY_EVICTED, "evicted", &k);
     free(copy);
     n->stats.evicted_keys++;
     return bytes;

@@ -16,6 +16,7 @@
 #include "node/evict.h"
 #include "node/gate.h"
 #include "node/node.h"
+#include "node/notify.h"
 #include "node/route.h"
 #include "node/slowlog.h"
 #include "node/txn.h"
@@ -443,6 +444,7 @@ bool exec_expire(struct group *g, int64_t budget_us)
 
         access_delete(&cmd, &k, it);
         effect_del(&cmd, &k);
+        notify(&cmd, NOTIFY_EXPIRED, "expired", &k);
         free(copy);
         n->stats.expired_keys++;
     }

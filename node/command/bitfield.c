@@ -10,6 +10,7 @@
 #include "node/command/bits.h"
 #include "node/command/handlers.h"
 #include "node/effects.h"
+#include "node/notify.h"
 
 #include <stdlib.h>
 
@@ -173,10 +174,11 @@ static size_t bytes_written(const struct op *ops, int n)
     return (size_t)bytes;
 }
 
-/* A write; true: the field has been written. */
-static bool write_field(struct cmd *c, const struct op *op, unsigned char *p, size_t len)
+/* A write into a string that @grew for it or not; true: it has changed something. */
+static bool write_field(struct cmd *c, const struct op *op, unsigned char *p, size_t len, bool grew)
 {
-    int64_t old = to_value(op, bits_get(p, len, op->offset, op->width));
+    uint64_t before = bits_get(p, len, op->offset, op->width);
+    int64_t old = to_value(op, before);
     int64_t fresh;
 
     if (!fit(op, op->type == OP_SET ? 0 : old, &fresh)) {
@@ -185,7 +187,7 @@ static bool write_field(struct cmd *c, const struct op *op, unsigned char *p, si
     }
     bits_set(p, op->offset, op->width, (uint64_t)fresh);
     resp_int(c->reply, op->type == OP_SET ? old : fresh);
-    return true;
+    return grew || bits_get(p, len, op->offset, op->width) != before;
 }
 
 static void run_reads(struct cmd *c, const struct op *ops, int n, const struct item *it)
@@ -202,8 +204,9 @@ static void run_reads(struct cmd *c, const struct op *ops, int n, const struct i
 static void run_writes(struct cmd *c, const struct op *ops, int n, const struct key *k,
                        struct item *it, size_t bytes)
 {
+    size_t len, old_len = it == NULL ? 0 : item_string_len(it);
     unsigned char *p = bitmap_grow(c, k, &it, bytes);
-    size_t len;
+    bool changed = false;
 
     if (p == NULL) {
         return;
@@ -216,11 +219,14 @@ static void run_writes(struct cmd *c, const struct op *ops, int n, const struct 
 
             resp_int(c->reply, to_value(&ops[i], bits));
         } else {
-            (void)write_field(c, &ops[i], p, len);
+            changed |= write_field(c, &ops[i], p, len, len > old_len);
         }
     }
     /* Also when every write failed: the string may have grown. */
     effect_verbatim(c);
+    if (changed) {
+        notify(c, NOTIFY_STRING, "setbit", k);
+    }
 }
 
 static void run(struct cmd *c, const struct op *ops, int n)

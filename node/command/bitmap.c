@@ -10,6 +10,7 @@
 #include "node/command/handlers.h"
 #include "node/effects.h"
 #include "node/node_limits.h"
+#include "node/notify.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -117,6 +118,7 @@ void cmd_setbit(struct cmd *c)
         }
         bits_set(p, offset, 1, (uint64_t)bit);
         effect_verbatim(c);
+        notify(c, NOTIFY_STRING, "setbit", &k);
     }
     resp_int(c->reply, (int64_t)old);
 }
@@ -373,9 +375,11 @@ static void store_result(struct cmd *c, const unsigned char *result, size_t n)
     if (n > 0) {
         (void)access_set_string(c, &k, it, (const char *)result, n, KEYSPACE_NO_EXPIRE);
         effect_verbatim(c);
+        notify(c, NOTIFY_STRING, "set", &k);
     } else if (it != NULL) {
         access_delete(c, &k, it);
         effect_del(c, &k);
+        notify(c, NOTIFY_GENERIC, "del", &k);
     }
     resp_int(c->reply, (int64_t)n);
 }

@@ -8,6 +8,7 @@
 #include "node/command/expire_time.h"
 #include "node/command/handlers.h"
 #include "node/effects.h"
+#include "node/notify.h"
 
 #include <limits.h>
 
@@ -48,12 +49,14 @@ void expire_set_or_delete(struct cmd *c, const struct key *k, struct item *it, i
     if (!c->applying && expire_at <= c->now_ms) {
         access_delete(c, k, it);
         effect_del(c, k);
+        notify(c, NOTIFY_GENERIC, "del", k);
         return;
     }
     /* Times before 1970 are as past as 1970, and the keyspace's marks are negative. */
     expire_at = MAX_OF(expire_at, 0);
     access_set_expire(c, k, it, expire_at);
     effect_pexpireat(c, k, expire_at);
+    notify(c, NOTIFY_GENERIC, "expire", k);
 }
 
 /* ---- EXPIRE, PEXPIRE, EXPIREAT, PEXPIREAT ----------------------------------------------- */
@@ -143,6 +146,7 @@ void cmd_persist(struct cmd *c)
     }
     access_set_expire(c, &k, it, KEYSPACE_NO_EXPIRE);
     effect_pexpireat(c, &k, KEYSPACE_NO_EXPIRE);
+    notify(c, NOTIFY_GENERIC, "persist", &k);
     resp_int(c->reply, 1);
 }
 
@@ -151,7 +155,7 @@ void cmd_persist(struct cmd *c)
 static void ttl_generic(struct cmd *c, bool seconds, bool absolute)
 {
     struct key k;
-    struct item *it = access_peek(c, &c->argv[1], &k);
+    struct item *it = access_look(c, &c->argv[1], &k);
     int64_t t;
 
     if (it == NULL) {

@@ -10,6 +10,7 @@
 #include "node/effects.h"
 #include "node/groups.h"
 #include "node/node_limits.h"
+#include "node/notify.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -40,6 +41,7 @@ static void delete_keys(struct cmd *c, const char *word)
 
         if (it != NULL) {
             access_delete(c, &k, it);
+            notify(c, NOTIFY_GENERIC, "del", &k);
             deleted[++n] = c->argv[i];
         }
     }
@@ -69,14 +71,14 @@ static void count_keys(struct cmd *c, look_up_fn *look_up)
     resp_int(c->reply, n);
 }
 
-void cmd_exists(struct cmd *c) { count_keys(c, access_peek); }
+void cmd_exists(struct cmd *c) { count_keys(c, access_look); }
 
 void cmd_touch(struct cmd *c) { count_keys(c, access_read); }
 
 void cmd_type(struct cmd *c)
 {
     struct key k;
-    struct item *it = access_peek(c, &c->argv[1], &k);
+    struct item *it = access_look(c, &c->argv[1], &k);
 
     resp_status(c->reply, it != NULL ? item_type_name(item_type(it)) : "none");
 }
@@ -106,6 +108,8 @@ static void rename_key(struct cmd *c, bool only_if_free)
         }
         (void)access_move(c, &from, it, c->db, &to);
         effect_args(c, effect, 3);
+        notify(c, NOTIFY_GENERIC, "rename_from", &from);
+        notify(c, NOTIFY_GENERIC, "rename_to", &to);
     }
     if (only_if_free) {
         resp_int(c->reply, 1);
@@ -198,6 +202,7 @@ void cmd_copy(struct cmd *c)
     }
     (void)access_copy(c, it, to_db, &to);
     effect_verbatim(c);
+    notify_db(c, NOTIFY_GENERIC, "copy_to", to_db, &to);
     resp_int(c->reply, 1);
 }
 
@@ -225,6 +230,8 @@ void cmd_move(struct cmd *c)
     }
     (void)access_move(c, &from, it, to_db, &to);
     effect_verbatim(c);
+    notify(c, NOTIFY_GENERIC, "move_from", &from);
+    notify_db(c, NOTIFY_GENERIC, "move_to", to_db, &to);
     resp_int(c->reply, 1);
 }
 

@@ -13,6 +13,7 @@
 #include "node/command/handlers.h"
 #include "node/effects.h"
 #include "node/node_limits.h"
+#include "node/notify.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -27,6 +28,17 @@ static void reply_string(struct cmd *c, const struct item *it)
     struct arg s = item_string(it, scratch);
 
     resp_bulk(c->reply, s.p, s.n);
+}
+
+/* What a command gives that sets @k as well; that there was none counts as a miss of a read. */
+static void reply_old_value(struct cmd *c, const struct key *k, const struct item *it)
+{
+    if (it != NULL) {
+        reply_string(c, it);
+    } else {
+        notify(c, NOTIFY_KEY_MISS, "keymiss", k);
+        resp_null(c->reply);
+    }
 }
 
 /* The string at argument @i for reading, or NULL: then the reply (null, WRONGTYPE) is written. */
@@ -141,6 +153,10 @@ static void set_and_log(struct cmd *c, const struct key *k, struct item *it, int
 
     access_set_string(c, k, it, v->p, v->n, expire_at);
     effect_set(c, k, v->p, v->n, expire_at);
+    notify(c, NOTIFY_STRING, "set", k);
+    if (expire_at >= 0) {
+        notify(c, NOTIFY_GENERIC, "expire", k);
+    }
 }
 
 void cmd_set(struct cmd *c)
@@ -160,11 +176,7 @@ void cmd_set(struct cmd *c)
         if (!access_type_ok(c, it, ITEM_STRING)) {
             return;
         }
-        if (it != NULL) {
-            reply_string(c, it);
-        } else {
-            resp_null(c->reply);
-        }
+        reply_old_value(c, &k, it);
     }
     if (((o.flags & SET_NX) != 0 && it != NULL) || ((o.flags & SET_XX) != 0 && it == NULL)) {
         if (!get) {
@@ -226,6 +238,7 @@ void cmd_getex(struct cmd *c)
                keyspace_expire_at(c->ks, it) != KEYSPACE_NO_EXPIRE) {
         access_set_expire(c, &k, it, KEYSPACE_NO_EXPIRE);
         effect_pexpireat(c, &k, KEYSPACE_NO_EXPIRE);
+        notify(c, NOTIFY_GENERIC, "persist", &k);
     }
 }
 
@@ -250,6 +263,7 @@ void cmd_getdel(struct cmd *c)
         reply_string(c, it);
         access_delete(c, &k, it);
         effect_del(c, &k);
+        notify(c, NOTIFY_GENERIC, "del", &k);
     }
 }
 
@@ -261,11 +275,7 @@ void cmd_getset(struct cmd *c)
     if (!access_type_ok(c, it, ITEM_STRING)) {
         return;
     }
-    if (it != NULL) {
-        reply_string(c, it);
-    } else {
-        resp_null(c->reply);
-    }
+    reply_old_value(c, &k, it);
     set_and_log(c, &k, it, 2, KEYSPACE_NO_EXPIRE);
 }
 
@@ -305,6 +315,7 @@ static void set_pairs(struct cmd *c)
         struct item *it = access_write(c, &c->argv[i], &k);
 
         access_set_string(c, &k, it, v->p, v->n, KEYSPACE_NO_EXPIRE);
+        notify(c, NOTIFY_STRING, "set", &k);
     }
 }
 
@@ -381,6 +392,7 @@ void cmd_append(struct cmd *c)
         }
     }
     effect_verbatim(c);
+    notify(c, NOTIFY_STRING, "append", &k);
     resp_int(c->reply, (int64_t)(len + tail->n));
 }
 
@@ -432,6 +444,7 @@ void cmd_setrange(struct cmd *c)
     }
     memcpy(p + offset, part->p, part->n);
     effect_verbatim(c);
+    notify(c, NOTIFY_STRING, "setrange", &k);
     resp_int(c->reply, (int64_t)MAX_OF(len, end));
 }
 
@@ -489,6 +502,7 @@ static void add_to_counter(struct cmd *c, int64_t by)
     }
     access_set_i64(c, &k, it, v, KEYSPACE_KEEP_EXPIRE);
     effect_verbatim(c);
+    notify(c, NOTIFY_STRING, "incrby", &k);
     resp_int(c->reply, v);
 }
 
@@ -546,5 +560,6 @@ void cmd_incrbyfloat(struct cmd *c)
     n = num_print_ld(text, v);
     access_set_string(c, &k, it, text, n, KEYSPACE_KEEP_EXPIRE);
     effect_set(c, &k, text, n, KEYSPACE_KEEP_EXPIRE);
+    notify(c, NOTIFY_STRING, "incrbyfloat", &k);
     resp_bulk(c->reply, text, n);
 }

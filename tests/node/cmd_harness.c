@@ -240,6 +240,11 @@ struct item *access_peek(struct cmd *c, const struct arg *name, struct key *k)
     return look_up(c, c->db, name, k);
 }
 
+struct item *access_look(struct cmd *c, const struct arg *name, struct key *k)
+{
+    return look_up(c, c->db, name, k);
+}
+
 struct item *access_write_db(struct cmd *c, uint32_t db, const struct arg *name, struct key *k)
 {
     return look_up(c, db, name, k);

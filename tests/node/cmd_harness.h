@@ -33,7 +33,8 @@ const char *harness_run_follower(struct harness *h, const char *line);
 /* Apply a line from the log to the follower only; returns the reply the applier would see. */
 const char *harness_apply(struct harness *h, const char *line);
 
-/* Keyspace events of the last command: "hset k ; del k"; "": none. Once per command. */
+/* Keyspace events of the last command: "hset k ; del k"; "": none. Without those that come from
+ * node/access.c: new, keymiss, expired. Once per command. */
 const char *harness_events(struct harness *h);
 /* The limits of compact encodings, to be changed. */
 struct types_limits *harness_limits(struct harness *h);
