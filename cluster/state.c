@@ -4,6 +4,7 @@
 #include "cluster/state.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char *cluster_strerror(int error)
@@ -137,6 +138,92 @@ static int prefer_leader(struct cluster_state *s, uint32_t group, uint64_t numbe
     return CLUSTER_OK;
 }
 
+/* ---- changes of the maps ------------------------------------------------------------------- */
+
+void cluster_state_release(struct cluster_state *s)
+{
+    for (size_t i = 0; i < CLUSTER_MAPS; i++) {
+        cluster_texts_release(&s->maps[i]);
+    }
+}
+
+static bool is_map(enum cluster_map map)
+{
+    return map == CLUSTER_MAP_USERS || map == CLUSTER_MAP_FUNCTIONS;
+}
+
+const struct cluster_texts *cluster_state_map(const struct cluster_state *s, enum cluster_map map)
+{
+    assert(is_map(map));
+    return &s->maps[map - 1];
+}
+
+const struct cluster_outcome *cluster_state_outcome(const struct cluster_state *s, uint64_t node)
+{
+    for (size_t i = 0; i < s->n_outcomes; i++) {
+        if (s->outcomes[i].node == node) {
+            return &s->outcomes[i];
+        }
+    }
+    return NULL;
+}
+
+/* Outcomes of nodes that are no members any more make room. */
+static void drop_strangers(struct cluster_state *s)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < s->n_outcomes; i++) {
+        if (cluster_state_node(s, s->outcomes[i].node) != NULL) {
+            s->outcomes[kept++] = s->outcomes[i];
+        }
+    }
+    s->n_outcomes = kept;
+}
+
+static void keep_outcome(struct cluster_state *s, struct cluster_outcome o)
+{
+    struct cluster_outcome *old =
+        (struct cluster_outcome *)(uintptr_t)cluster_state_outcome(s, o.node);
+
+    if (old != NULL) {
+        *old = o;
+        return;
+    }
+    if (s->n_outcomes == CLUSTER_NODES_MAX) {
+        drop_strangers(s);
+    }
+    assert(s->n_outcomes < CLUSTER_NODES_MAX);
+    s->outcomes[s->n_outcomes++] = o;
+}
+
+static int change_map(struct cluster_state *s, const struct cluster_command *c)
+{
+    const struct cluster_outcome *last = cluster_state_outcome(s, c->number);
+    struct cluster_outcome o = {c->number, c->request, CLUSTER_ERR_INVALID};
+
+    if (cluster_state_node(s, c->number) == NULL) {
+        return CLUSTER_ERR_UNKNOWN_NODE;
+    }
+    if (last != NULL && c->request <= last->request) {
+        return CLUSTER_ERR_REPEATED;
+    }
+    if (c->change != NULL && is_map(c->change->map)) {
+        o.result = cluster_texts_apply(&s->maps[c->change->map - 1], c->change);
+    }
+    keep_outcome(s, o);
+    return o.result;
+}
+
+void cluster_command_release(struct cluster_command *c)
+{
+    if (c->change != NULL) {
+        cluster_change_release(c->change);
+        free(c->change);
+        c->change = NULL;
+    }
+}
+
 int cluster_state_apply(struct cluster_state *s, const struct cluster_command *c)
 {
     int rc = CLUSTER_ERR_INVALID;
@@ -147,6 +234,9 @@ int cluster_state_apply(struct cluster_state *s, const struct cluster_command *c
         break;
     case CLUSTER_CMD_PREFER_LEADER:
         rc = prefer_leader(s, c->group, c->number);
+        break;
+    case CLUSTER_CMD_CHANGE:
+        rc = change_map(s, c);
         break;
     }
     cluster_state_check(s);

@@ -2,13 +2,15 @@
  *
  * cluster/state.h - the state machine of the system group: what the cluster is.
  *
- * Nodes, groups and the slot map, the same on every node, changed only by applying the system
- * group's log in order. Plain values in, plain values out; node/system.c encodes them. */
+ * Nodes, groups, the slot map, ACL users and functions, the same on every node, changed only by
+ * applying the system group's log in order. Plain values in, plain values out; node/system.c
+ * encodes them. */
 #ifndef CLUSTER_STATE_H
 #define CLUSTER_STATE_H
 
 #include "base/net.h"
 #include "cluster/slots.h"
+#include "cluster/texts.h"
 
 #define CLUSTER_ID_CHARS 40
 #define CLUSTER_ZONE_MAX 64
@@ -24,7 +26,9 @@
     X(CLUSTER_ERR_UNKNOWN_NODE, -1, "no such node")                                                \
     X(CLUSTER_ERR_UNKNOWN_GROUP, -2, "no such group")                                              \
     X(CLUSTER_ERR_FULL, -3, "limit reached")                                                       \
-    X(CLUSTER_ERR_INVALID, -4, "invalid value")
+    X(CLUSTER_ERR_INVALID, -4, "invalid value")                                                    \
+    X(CLUSTER_ERR_CONFLICT, -5, "it has changed meanwhile")                                        \
+    X(CLUSTER_ERR_REPEATED, -6, "carried out before")
 enum cluster_error {
 #define X(name, code, text) name = (code),
     CLUSTER_ERRORS(X)
@@ -44,6 +48,14 @@ struct cluster_group {
     uint64_t preferred_leader; /* node number; 0: any */
 };
 
+/* What has become of the newest request of a node, so that one that stands in the log twice is
+ * carried out once. */
+struct cluster_outcome {
+    uint64_t node, request;
+    int result; /* enum cluster_error */
+};
+
+/* Begins zeroed; texts are its own: cluster_state_release(). */
 struct cluster_state {
     char cluster_id[CLUSTER_ID_CHARS + 1];
     bool slots_enabled; /* cluster-enabled yes: slots over groups; no: one database */
@@ -55,11 +67,20 @@ struct cluster_state {
     size_t n_groups;
     struct cluster_group groups[CLUSTER_GROUPS_MAX]; /* by number, ascending */
     uint16_t slot_group[CLUSTER_SLOTS];              /* CLUSTER_NO_GROUP: unassigned */
+    struct cluster_texts maps[CLUSTER_MAPS];         /* see cluster_state_map() */
+    size_t n_outcomes;
+    struct cluster_outcome outcomes[CLUSTER_NODES_MAX]; /* one for each node that asked */
 };
 
-/* The state a cluster begins with: @nodes (already numbered 1..n in list order) and the data groups
- * 1..@n_groups, each with as many of the slots as the others, in one run. Several groups prefer
- * the nodes in turn for their leaders; one group alone prefers none. */
+void cluster_state_release(struct cluster_state *s);
+/* The users, the functions. Never NULL. */
+const struct cluster_texts *cluster_state_map(const struct cluster_state *s, enum cluster_map map);
+/* Of the newest request of @node that the log has brought; NULL: there was none. */
+const struct cluster_outcome *cluster_state_outcome(const struct cluster_state *s, uint64_t node);
+
+/* The state a cluster begins with (overwrites *@s): @nodes (already numbered 1..n in list order)
+ * and the data groups 1..@n_groups, each with as many of the slots as the others, in one run.
+ * Several groups prefer the nodes in turn for their leaders; one group alone prefers none. */
 MUST_CHECK int cluster_state_genesis(struct cluster_state *s, const char *cluster_id,
                                      bool slots_enabled, const struct cluster_node *nodes,
                                      size_t n_nodes, uint32_t n_groups);
@@ -75,14 +96,19 @@ unsigned cluster_state_first_slot(const struct cluster_state *s, uint32_t group)
 enum cluster_command_type {
     CLUSTER_CMD_UPDATE_NODE = 1,   /* .node: addresses and zone of an existing node */
     CLUSTER_CMD_PREFER_LEADER = 2, /* .group, .number */
+    CLUSTER_CMD_CHANGE = 3,        /* .change, as request .request of node .number */
 };
 struct cluster_command {
     enum cluster_command_type type;
     struct cluster_node node;
     uint32_t group;
     uint64_t number;
+    struct cluster_change *change; /* the command's own: cluster_command_release() */
+    uint64_t request;              /* rising per node: one that is not the newest has no effect */
 };
-/* Apply one command; deterministic. On an error nothing has changed (on any node alike). */
+void cluster_command_release(struct cluster_command *c);
+/* Apply one command; deterministic. On an error nothing has changed (on any node alike), but for
+ * the outcome of a CHANGE, which is kept. */
 int cluster_state_apply(struct cluster_state *s, const struct cluster_command *c);
 
 /* Assert what always holds: order, uniqueness, slots only of existing groups. */

@@ -642,7 +642,7 @@ static void on_block_deadline(struct ev_loop *loop, struct ev_timer *w, int even
 
 bool client_unblock(struct client *c, bool with_error)
 {
-    if ((c->flags & CLIENT_BLOCKED) == 0) {
+    if ((c->flags & CLIENT_BLOCKED) == 0 || (c->flags & CLIENT_AWAITS_CHANGE)) {
         return false;
     }
     if (with_error) {

@@ -72,6 +72,7 @@ enum client_flag {
     CLIENT_NO_TOUCH = 1u << 14,
     CLIENT_AUTHENTICATED = 1u << 15,
     CLIENT_READING_STOPPED = 1u << 17, /* back-pressure */
+    CLIENT_AWAITS_CHANGE = 1u << 18,   /* BLOCKED until a change is decided: not to be unblocked */
 };
 
 /* A queued command of MULTI, with its own copies. */

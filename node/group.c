@@ -23,6 +23,7 @@
 #include "node/rdb/rdb.h"
 #include "node/snapshot.h"
 #include "node/system.h"
+#include "node/system_request.h"
 #include "node/watch.h"
 
 #include <limits.h>
@@ -414,6 +415,9 @@ static void on_role(struct group *g, const struct raft_event *e)
         block_leader_changed(g);
         group_wake_parked(g);
         clients_check_blocked(g->node);
+        if (g->number == NODE_SYSTEM_GROUP) {
+            system_requests_new_leader(g->node);
+        }
     }
 }
 

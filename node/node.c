@@ -21,6 +21,7 @@
 #include "node/slowlog.h"
 #include "node/snapshot.h"
 #include "node/system.h"
+#include "node/system_request.h"
 #include "node/watch.h"
 
 #include <signal.h>
@@ -424,6 +425,7 @@ int node_start(struct node *n)
     n->blocks = block_table_new();
     n->evict = evict_new();
     n->slowlog = slowlog_new();
+    n->requests = system_requests_new();
     n->snapshotter = snapshotter_new(n);
     n->loop = ev_default_loop(EVFLAG_NOENV);
     if (n->loop == NULL) {
@@ -470,6 +472,7 @@ void node_stop(struct node *n)
         }
         chan_free(n->events);
     }
+    system_requests_free(n->requests);
     system_free(n);
     slowlog_free(n->slowlog);
     watch_table_free(n->watches);

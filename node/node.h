@@ -22,12 +22,13 @@
 /* The Redis whose commands and replies are the yardstick: clients look at redis_version. */
 #define NODE_REDIS_VERSION "7.0.15"
 
-struct snapshotter; /* node/snapshot.h */
-struct system;      /* node/system.h: formation and the system group */
-struct slowlog;     /* node/slowlog.h */
-struct watch_table; /* node/watch.h */
-struct block_table; /* node/block_table.h */
-struct evict;       /* node/evict.h */
+struct snapshotter;     /* node/snapshot.h */
+struct system;          /* node/system.h: formation and the system group */
+struct system_requests; /* node/system_request.h */
+struct slowlog;         /* node/slowlog.h */
+struct watch_table;     /* node/watch.h */
+struct block_table;     /* node/block_table.h */
+struct evict;           /* node/evict.h */
 
 struct node {
     struct config config;
@@ -47,6 +48,7 @@ struct node {
     uint32_t n_groups;                     /* all that are here have lower numbers */
     struct span span; /* of the command being executed, where it is over several groups */
     struct system *system;
+    struct system_requests *requests;
     struct snapshotter *snapshotter;
     struct clients clients;
     struct watch_table *watches;

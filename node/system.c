@@ -15,6 +15,7 @@
 #include "node/node.h"
 #include "node/rdb/rdb.h"
 #include "node/system_codec.h"
+#include "node/system_request.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -46,6 +47,7 @@ struct system {
     struct balance balance[NODE_GROUPS_MAX];
     bool campaigns_late[NODE_GROUPS_MAX];     /* its first leader is to be another */
     int64_t prefer_until_us[NODE_GROUPS_MAX]; /* this node is to be preferred; 0: no wish */
+    system_map_fn *map_changed[CLUSTER_MAPS];
 };
 
 bool system_is_formed(const struct node *n) { return n->system->loaded; }
@@ -320,35 +322,57 @@ static void on_plan(struct node *n, const struct formation_plan *plan)
 
 /* ---- commands of the system group ---------------------------------------------------------- */
 
-static void propose(struct node *n, const struct cluster_command *command)
+static bool leads_system(const struct node *n)
 {
-    struct group *g = n->groups[NODE_SYSTEM_GROUP];
+    const struct group *g = n->groups[NODE_SYSTEM_GROUP];
+
+    return g != NULL && g->leader != 0 && g->leader == raft_host_identity(n->host)->node;
+}
+
+static bool propose_here(struct node *n, const struct cluster_command *command)
+{
+    struct raft_entry *e;
     struct buf bytes;
 
-    if (g == NULL || g->leader == 0) {
-        return; /* whoever wants it asks again */
-    }
     buf_init(&bytes);
-    if (g->leader == raft_host_identity(n->host)->node) {
-        struct raft_entry *e;
-
-        system_codec_command(command, &bytes);
-        e = raft_entry_new(RAFT_ENTRY_DATA, (uint32_t)bytes.len);
-        if (e != NULL) {
-            memcpy(e->data, buf_head(&bytes), bytes.len);
-            e->origin = ++n->system->proposals;
-            raft_host_propose(n->host, NODE_SYSTEM_GROUP, e);
-            raft_host_flush(n->host);
-        }
-    } else {
-        const struct cluster_node *leader = cluster_state_node(&n->system->state, g->leader);
-
-        system_codec_envelope_propose(command, &bytes);
-        if (leader != NULL) {
-            send_envelope(n, &leader->peer, &bytes);
-        }
+    system_codec_command(command, &bytes);
+    e = raft_entry_new(RAFT_ENTRY_DATA, (uint32_t)bytes.len);
+    if (e != NULL) {
+        memcpy(e->data, buf_head(&bytes), bytes.len);
+        e->origin = ++n->system->proposals;
+        raft_host_propose(n->host, NODE_SYSTEM_GROUP, e);
+        raft_host_flush(n->host);
     }
     buf_release(&bytes);
+    return e != NULL;
+}
+
+bool system_propose(struct node *n, const struct cluster_command *command)
+{
+    const struct group *g = n->groups[NODE_SYSTEM_GROUP];
+    const struct cluster_node *leader;
+    struct buf bytes;
+
+    if (leads_system(n)) {
+        return propose_here(n, command);
+    }
+    leader = g == NULL ? NULL : cluster_state_node(&n->system->state, g->leader);
+    if (leader == NULL) {
+        return false; /* whoever wants it asks again */
+    }
+    buf_init(&bytes);
+    system_codec_envelope_propose(command, &bytes);
+    send_envelope(n, &leader->peer, &bytes);
+    buf_release(&bytes);
+    return true;
+}
+
+/* From a peer. One that does not lead (any more) lets it drop: who sent it asks again. */
+static void on_propose(struct node *n, const struct cluster_command *command)
+{
+    if (leads_system(n) && !propose_here(n, command)) {
+        log_warning("no memory to propose a command of the system group");
+    }
 }
 
 /* The cluster's state must say of this node what its configuration says. */
@@ -365,8 +389,41 @@ static void check_self(struct node *n)
     if (formation_compare_addr(&known->client, &s->self.client) != 0 ||
         formation_compare_addr(&known->peer, &s->self.peer) != 0 ||
         strcmp(known->zone, s->self.zone) != 0) {
-        propose(n, &command);
+        (void)system_propose(n, &command); /* or at the next check */
     }
+}
+
+void system_on_map_change(struct node *n, enum cluster_map map, system_map_fn *fn)
+{
+    n->system->map_changed[map - 1] = fn;
+}
+
+static void tell_map_change(struct node *n, enum cluster_map map)
+{
+    if (n->system->map_changed[map - 1] != NULL) {
+        n->system->map_changed[map - 1](n);
+    }
+}
+
+/* A change whose condition did not hold, or that came twice, is nothing unusual. */
+static void log_refused(const struct cluster_command *command, int error)
+{
+    if (command->type != CLUSTER_CMD_CHANGE) {
+        log_warning("a command of the system group had no effect: %s", cluster_strerror(error));
+    }
+}
+
+static void applied(struct node *n, const struct cluster_command *command)
+{
+    if (command->type == CLUSTER_CMD_CHANGE) {
+        tell_map_change(n, command->change->map);
+        return;
+    }
+    if (command->type == CLUSTER_CMD_PREFER_LEADER && command->group < NODE_GROUPS_MAX &&
+        command->number == raft_host_identity(n->host)->node) {
+        n->system->prefer_until_us[command->group] = 0; /* done, whatever another wishes next */
+    }
+    connect_nodes(n, n->system->state.nodes, n->system->state.n_nodes);
 }
 
 int system_apply(struct node *n, const void *p, size_t len)
@@ -378,15 +435,15 @@ int system_apply(struct node *n, const void *p, size_t len)
         return -1;
     }
     rc = cluster_state_apply(&n->system->state, &command);
-    if (rc != CLUSTER_OK) {
-        log_warning("a command of the system group had no effect: %s", cluster_strerror(rc));
-        return 0;
+    if (rc == CLUSTER_OK) {
+        applied(n, &command);
+    } else {
+        log_refused(&command, rc);
     }
-    if (command.type == CLUSTER_CMD_PREFER_LEADER && command.group < NODE_GROUPS_MAX &&
-        command.number == raft_host_identity(n->host)->node) {
-        n->system->prefer_until_us[command.group] = 0; /* done, whatever another wishes next */
+    if (command.type == CLUSTER_CMD_CHANGE) {
+        system_requests_advance(n);
     }
-    connect_nodes(n, n->system->state.nodes, n->system->state.n_nodes);
+    cluster_command_release(&command);
     return 0;
 }
 
@@ -405,9 +462,13 @@ int system_load(struct node *n, const char *p, size_t len)
         log_notice("cluster-data-groups %lld has no effect: the cluster was formed with %zu",
                    (long long)n->config.cluster_data_groups, state.n_groups);
     }
+    cluster_state_release(&n->system->state);
     n->system->state = state;
     n->system->loaded = true;
     connect_nodes(n, state.nodes, state.n_nodes);
+    tell_map_change(n, CLUSTER_MAP_USERS);
+    tell_map_change(n, CLUSTER_MAP_FUNCTIONS);
+    system_requests_advance(n); /* entries that the snapshot stands for are not applied */
     return 0;
 }
 
@@ -554,7 +615,7 @@ static void check_preferences(struct node *n)
         if (preferred_leader(n, i) == self || n->now_us > s->prefer_until_us[i]) {
             s->prefer_until_us[i] = 0;
         } else {
-            propose(n, &command);
+            (void)system_propose(n, &command); /* or at the next check */
         }
     }
 }
@@ -580,8 +641,9 @@ static void on_message(struct node *n, const struct raft_event *e)
         break;
     case SYSTEM_MESSAGE_PROPOSE:
         if (strcmp(e->peer.identity.cluster_id, n->system->state.cluster_id) == 0) {
-            propose(n, &m->propose);
+            on_propose(n, &m->propose);
         }
+        cluster_command_release(&m->propose);
         break;
     case SYSTEM_MESSAGE_TRANSFER:
         if (strcmp(e->peer.identity.cluster_id, n->system->state.cluster_id) == 0) {
@@ -644,6 +706,7 @@ void system_cron(struct node *n)
         end_late_campaigns(n);
         balance_leaders(n);
     }
+    system_requests_advance(n);
 }
 
 /* ---- start --------------------------------------------------------------------------------- */
@@ -728,6 +791,7 @@ static int check_directory(const struct node *n)
     if (!readable) {
         return 0;
     }
+    cluster_state_release(&state); /* what is looked at are plain values */
     if (state.slots_enabled != n->config.cluster_enabled) {
         log_warning("%s belongs to a cluster with cluster-enabled %s", n->config.dir,
                     state.slots_enabled ? "yes" : "no");
@@ -803,6 +867,9 @@ int system_new(struct node *n)
 
 void system_free(struct node *n)
 {
+    if (n->system != NULL) {
+        cluster_state_release(&n->system->state);
+    }
     free(n->system);
     n->system = NULL;
 }

@@ -29,6 +29,15 @@ const struct cluster_node *system_self(const struct node *n);
  * prefers any. False: no leader is known, or it is this node. */
 MUST_CHECK bool system_ask_leadership(struct node *n, struct group *g);
 
+/* Hand @command to the leader of the system group, here or elsewhere. It may get lost: whoever
+ * wants it asks again. False: no leader is known, the command has gone nowhere. Changes of the maps
+ * go through node/system_request.h. */
+bool system_propose(struct node *n, const struct cluster_command *command);
+
+/* Call @fn whenever the map has changed, or has been loaded. One listener for each map. */
+typedef void system_map_fn(struct node *n);
+void system_on_map_change(struct node *n, enum cluster_map map, system_map_fn *fn);
+
 /* Events PEER_UP, PEER_DOWN, PEER_DATA. */
 void system_on_peer_event(struct node *n, const struct raft_event *e);
 

@@ -133,6 +133,105 @@ static size_t slot_runs(const struct cluster_state *s, Sys__SlotRange *out)
     return n;
 }
 
+/* Entries of a map or a change. The messages borrow; the arrays are freed with free_texts(). */
+struct texts_msg {
+    Sys__Text *texts;
+    Sys__Text **list;
+    size_t n;
+};
+
+static struct texts_msg fill_texts(const struct cluster_texts *t)
+{
+    struct texts_msg m = {mem_alloc((t->n + 1) * sizeof m.texts[0]),
+                          mem_alloc((t->n + 1) * sizeof m.list[0]), t->n};
+
+    for (size_t i = 0; i < t->n; i++) {
+        const struct cluster_text *e = &t->list[i];
+
+        sys__text__init(&m.texts[i]);
+        m.texts[i].name = (ProtobufCBinaryData){e->name_n, (uint8_t *)e->name};
+        m.texts[i].text = (ProtobufCBinaryData){e->text_n, (uint8_t *)e->text};
+        m.texts[i].gone = e->text == NULL;
+        m.list[i] = &m.texts[i];
+    }
+    return m;
+}
+
+static void free_texts(struct texts_msg *m)
+{
+    free(m->texts);
+    free(m->list);
+}
+
+/* @edits: entries may be without a text. Strictly ascending, or it is refused: a map has each name
+ * once. @out is empty; on failure it may hold some. */
+static bool texts_from(struct cluster_texts *out, Sys__Text *const *list, size_t n, bool edits)
+{
+    for (size_t i = 0; i < n; i++) {
+        const Sys__Text *m = list[i];
+        const char *text = m->text.data == NULL ? "" : (const char *)m->text.data;
+
+        if (m->name.len == 0 || (m->gone && !edits) ||
+            !cluster_texts_put(out, (const char *)m->name.data, m->name.len, m->gone ? NULL : text,
+                               m->text.len) ||
+            out->n != i + 1 || out->list[i].name_n != m->name.len ||
+            memcmp(out->list[i].name, m->name.data, m->name.len) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void fill_map(Sys__Texts *m, struct texts_msg *texts, const struct cluster_texts *t)
+{
+    sys__texts__init(m);
+    *texts = fill_texts(t);
+    m->revision = t->revision;
+    m->n_list = texts->n;
+    m->list = texts->list;
+}
+
+static bool map_from(struct cluster_texts *out, const Sys__Texts *m)
+{
+    if (m == NULL) {
+        return true; /* as written before there were any */
+    }
+    out->revision = m->revision;
+    return texts_from(out, m->list, m->n_list, false);
+}
+
+struct outcomes_msg {
+    Sys__Outcome msgs[CLUSTER_NODES_MAX];
+    Sys__Outcome *list[CLUSTER_NODES_MAX];
+};
+
+static void fill_outcomes(struct outcomes_msg *m, const struct cluster_state *s)
+{
+    for (size_t i = 0; i < s->n_outcomes; i++) {
+        sys__outcome__init(&m->msgs[i]);
+        m->msgs[i].node = s->outcomes[i].node;
+        m->msgs[i].request = s->outcomes[i].request;
+        m->msgs[i].result = s->outcomes[i].result;
+        m->list[i] = &m->msgs[i];
+    }
+}
+
+static bool outcomes_from(struct cluster_state *out, const Sys__State *m)
+{
+    if (m->n_outcomes > CLUSTER_NODES_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < m->n_outcomes; i++) {
+        const Sys__Outcome *o = m->outcomes[i];
+
+        if (cluster_state_outcome(out, o->node) != NULL) {
+            return false;
+        }
+        out->outcomes[out->n_outcomes++] = (struct cluster_outcome){o->node, o->request, o->result};
+    }
+    return true;
+}
+
 void system_codec_state(const struct cluster_state *s, struct buf *out)
 {
     Sys__State m = SYS__STATE__INIT;
@@ -143,7 +242,14 @@ void system_codec_state(const struct cluster_state *s, struct buf *out)
     Sys__SlotRange *runs = mem_alloc((n_runs + 1) * sizeof *runs);
     Sys__SlotRange **run_list = mem_alloc((n_runs + 1) * sizeof run_list[0]);
 
+    Sys__Texts users, functions;
+    struct texts_msg user_texts, function_texts;
+    struct outcomes_msg outcomes;
+
     fill_nodes(nodes, s->nodes, s->n_nodes);
+    fill_map(&users, &user_texts, cluster_state_map(s, CLUSTER_MAP_USERS));
+    fill_map(&functions, &function_texts, cluster_state_map(s, CLUSTER_MAP_FUNCTIONS));
+    fill_outcomes(&outcomes, s);
     for (size_t i = 0; i < s->n_groups; i++) {
         sys__group__init(&groups[i]);
         groups[i].number = s->groups[i].number;
@@ -165,7 +271,13 @@ void system_codec_state(const struct cluster_state *s, struct buf *out)
     m.groups = group_list;
     m.n_slots = n_runs;
     m.slots = run_list;
+    m.users = &users;
+    m.functions = &functions;
+    m.n_outcomes = s->n_outcomes;
+    m.outcomes = outcomes.list;
     pack(&m.base, out);
+    free_texts(&user_texts);
+    free_texts(&function_texts);
     free(run_list);
     free(runs);
     free(nodes);
@@ -204,15 +316,21 @@ static bool state_from(struct cluster_state *out, const Sys__State *m)
             out->slot_group[slot] = (uint16_t)r->group;
         }
     }
-    return true;
+    return map_from(&out->maps[CLUSTER_MAP_USERS - 1], m->users) &&
+           map_from(&out->maps[CLUSTER_MAP_FUNCTIONS - 1], m->functions) && outcomes_from(out, m);
 }
 
 int system_codec_read_state(const void *p, size_t n, struct cluster_state *out)
 {
     Sys__State *m = sys__state__unpack(NULL, n, p);
-    bool ok = m != NULL && state_from(out, m);
+    bool ok;
 
+    *out = (struct cluster_state){0};
+    ok = m != NULL && state_from(out, m);
     sys__state__free_unpacked(m, NULL);
+    if (!ok) {
+        cluster_state_release(out);
+    }
     return ok ? 0 : -1;
 }
 
@@ -264,21 +382,67 @@ int system_codec_read_plan(const void *p, size_t n, struct formation_plan *out)
     return ok ? 0 : -1;
 }
 
-static void fill_command(Sys__Command *m, struct node_msg *node, const struct cluster_command *c)
+/* What a command's message borrows from. */
+struct command_msg {
+    Sys__Command command;
+    struct node_msg node;
+    Sys__Change change;
+    struct texts_msg edits;
+};
+
+static void fill_change(struct command_msg *m, const struct cluster_change *c)
 {
-    sys__command__init(m);
-    m->type = (uint32_t)c->type;
+    sys__change__init(&m->change);
+    m->edits = fill_texts(&c->edits);
+    m->change.map = (uint32_t)c->map;
+    m->change.conditional = c->conditional;
+    m->change.revision = c->revision;
+    m->change.clear = c->clear;
+    m->change.n_edits = m->edits.n;
+    m->change.edits = m->edits.list;
+    m->command.change = &m->change;
+}
+
+static void fill_command(struct command_msg *m, const struct cluster_command *c)
+{
+    sys__command__init(&m->command);
+    m->edits = (struct texts_msg){0};
+    m->command.type = (uint32_t)c->type;
     if (c->type == CLUSTER_CMD_UPDATE_NODE) {
-        fill_node(node, &c->node);
-        m->node = &node->node;
+        fill_node(&m->node, &c->node);
+        m->command.node = &m->node.node;
     }
-    m->group = c->group;
-    m->number = c->number;
+    if (c->change != NULL) {
+        fill_change(m, c->change);
+    }
+    m->command.group = c->group;
+    m->command.number = c->number;
+    m->command.request = c->request;
+}
+
+static bool change_from(struct cluster_command *out, const Sys__Change *m)
+{
+    struct cluster_change *c;
+
+    if (m == NULL || (m->map != CLUSTER_MAP_USERS && m->map != CLUSTER_MAP_FUNCTIONS)) {
+        return false;
+    }
+    c = mem_zalloc(sizeof *c);
+    out->change = c;
+    c->map = (enum cluster_map)m->map;
+    c->conditional = m->conditional;
+    c->revision = m->revision;
+    c->clear = m->clear;
+    if (!texts_from(&c->edits, m->edits, m->n_edits, true)) {
+        cluster_command_release(out);
+        return false;
+    }
+    return true;
 }
 
 static bool command_from(struct cluster_command *out, const Sys__Command *m)
 {
-    *out = (struct cluster_command){.group = m->group, .number = m->number};
+    *out = (struct cluster_command){.group = m->group, .number = m->number, .request = m->request};
     switch (m->type) {
     case CLUSTER_CMD_UPDATE_NODE:
         out->type = CLUSTER_CMD_UPDATE_NODE;
@@ -286,6 +450,9 @@ static bool command_from(struct cluster_command *out, const Sys__Command *m)
     case CLUSTER_CMD_PREFER_LEADER:
         out->type = CLUSTER_CMD_PREFER_LEADER;
         return true;
+    case CLUSTER_CMD_CHANGE:
+        out->type = CLUSTER_CMD_CHANGE;
+        return change_from(out, m->change);
     default:
         return false;
     }
@@ -293,11 +460,11 @@ static bool command_from(struct cluster_command *out, const Sys__Command *m)
 
 void system_codec_command(const struct cluster_command *c, struct buf *out)
 {
-    struct node_msg node;
-    Sys__Command m;
+    struct command_msg m;
 
-    fill_command(&m, &node, c);
-    pack(&m.base, out);
+    fill_command(&m, c);
+    pack(&m.command.base, out);
+    free_texts(&m.edits);
 }
 
 int system_codec_read_command(const void *p, size_t n, struct cluster_command *out)
@@ -343,13 +510,13 @@ void system_codec_envelope_plan(const struct formation_plan *p, struct buf *out)
 void system_codec_envelope_propose(const struct cluster_command *c, struct buf *out)
 {
     Sys__Envelope e = SYS__ENVELOPE__INIT;
-    struct node_msg node;
-    Sys__Command m;
+    struct command_msg m;
 
-    fill_command(&m, &node, c);
+    fill_command(&m, c);
     e.body_case = SYS__ENVELOPE__BODY_PROPOSE;
-    e.propose = &m;
+    e.propose = &m.command;
     pack(&e.base, out);
+    free_texts(&m.edits);
 }
 
 void system_codec_envelope_transfer(const struct system_transfer *t, struct buf *out)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * node/system_codec.h - proto/system.proto to and from the plain structs of cluster/.
- * Encoders append to @out. Readers check everything and return -1 for what is not valid. */
+ * Encoders append to @out. Readers check everything and return -1 for what is not valid; what they
+ * fill in otherwise is the caller's: cluster_state_release(), cluster_command_release(). */
 #ifndef NODE_SYSTEM_CODEC_H
 #define NODE_SYSTEM_CODEC_H
 
@@ -32,7 +33,7 @@ struct system_message {
     enum system_message_type type;
     struct formation_hello hello;
     struct formation_plan plan;
-    struct cluster_command propose;
+    struct cluster_command propose; /* of PROPOSE: to be released */
     struct system_transfer transfer;
 };
 void system_codec_envelope_hello(const struct formation_hello *h, struct buf *out);

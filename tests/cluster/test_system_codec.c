@@ -44,6 +44,100 @@ static void a_state_survives(void **state)
     buf_release(&bytes);
 }
 
+/* A state of before there were users and functions is one without them; and what has none is
+ * written so that it reads the same. */
+static void maps_and_outcomes_survive(void **state)
+{
+    static struct cluster_state s, back;
+    static struct cluster_node nodes[3];
+    struct cluster_texts *users = &s.maps[CLUSTER_MAP_USERS - 1];
+    struct cluster_texts *functions = &s.maps[CLUSTER_MAP_FUNCTIONS - 1];
+    struct buf bytes;
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        fill(&nodes[i], i + 1);
+    }
+    assert_int_equal(cluster_state_genesis(&s, CLUSTER_ID, true, nodes, 3, 1), CLUSTER_OK);
+    assert_true(cluster_texts_put(users, "bob", 3, "", 0));
+    assert_true(cluster_texts_put(users, "alice", 5, "on ~\0\xff", 6));
+    assert_true(cluster_texts_put(functions, "lib", 3, "#!lua name=lib\n", 15));
+    users->revision = 7;
+    functions->revision = 1;
+    s.outcomes[0] = (struct cluster_outcome){2, 1234567890123, CLUSTER_ERR_CONFLICT};
+    s.outcomes[1] = (struct cluster_outcome){1, 5, CLUSTER_OK};
+    s.n_outcomes = 2;
+    buf_init(&bytes);
+    system_codec_state(&s, &bytes);
+    assert_int_equal(system_codec_read_state(buf_head(&bytes), bytes.len, &back), 0);
+    for (size_t i = 0; i < CLUSTER_MAPS; i++) {
+        const struct cluster_texts *a = &s.maps[i], *b = &back.maps[i];
+
+        assert_int_equal(a->revision, b->revision);
+        assert_int_equal(a->n, b->n);
+        assert_int_equal(a->bytes, b->bytes);
+        for (size_t k = 0; k < a->n; k++) {
+            assert_int_equal(a->list[k].name_n, b->list[k].name_n);
+            assert_memory_equal(a->list[k].name, b->list[k].name, a->list[k].name_n);
+            assert_int_equal(a->list[k].text_n, b->list[k].text_n);
+            assert_memory_equal(a->list[k].text, b->list[k].text, a->list[k].text_n);
+        }
+        cluster_texts_check(b);
+    }
+    assert_int_equal(back.n_outcomes, 2);
+    assert_memory_equal(back.outcomes, s.outcomes, sizeof s.outcomes);
+    cluster_state_release(&s);
+    cluster_state_release(&back);
+    buf_release(&bytes);
+}
+
+static void changes_survive(void **state)
+{
+    static struct system_message m;
+    struct cluster_change *c = calloc(1, sizeof *c);
+    struct cluster_command command = {
+        .type = CLUSTER_CMD_CHANGE, .number = 3, .request = 99, .change = c};
+    struct cluster_command back;
+    struct buf bytes;
+
+    (void)state;
+    assert_non_null(c);
+    *c = (struct cluster_change){
+        .map = CLUSTER_MAP_FUNCTIONS, .conditional = true, .revision = 12, .clear = true};
+    assert_true(cluster_change_set(c, "a", 1, "text", 4));
+    assert_true(cluster_change_set(c, "c", 1, "", 0));
+    assert_true(cluster_change_delete(c, "b", 1));
+    buf_init(&bytes);
+    system_codec_command(&command, &bytes);
+    assert_int_equal(system_codec_read_command(buf_head(&bytes), bytes.len, &back), 0);
+    assert_int_equal(back.type, CLUSTER_CMD_CHANGE);
+    assert_int_equal(back.number, 3);
+    assert_int_equal(back.request, 99);
+    assert_int_equal(back.change->map, CLUSTER_MAP_FUNCTIONS);
+    assert_true(back.change->conditional);
+    assert_true(back.change->clear);
+    assert_int_equal(back.change->revision, 12);
+    assert_int_equal(back.change->edits.n, 3);
+    assert_string_equal(back.change->edits.list[0].text, "text");
+    assert_null(back.change->edits.list[1].text);
+    assert_string_equal(back.change->edits.list[2].text, "");
+    cluster_command_release(&back);
+
+    buf_clear(&bytes);
+    system_codec_envelope_propose(&command, &bytes);
+    assert_int_equal(system_codec_read_envelope(buf_head(&bytes), bytes.len, &m), 0);
+    assert_int_equal(m.propose.change->edits.n, 3);
+    cluster_command_release(&m.propose);
+
+    /* Of a map that this version does not know. */
+    buf_clear(&bytes);
+    c->map = (enum cluster_map)7;
+    system_codec_command(&command, &bytes);
+    assert_int_equal(system_codec_read_command(buf_head(&bytes), bytes.len, &back), -1);
+    cluster_command_release(&command);
+    buf_release(&bytes);
+}
+
 static void messages_survive(void **state)
 {
     static struct system_message m;
@@ -99,7 +193,9 @@ static void damaged_bytes_are_read_or_refused(void **state)
         .cluster_id = CLUSTER_ID, .list_digest = 9, .slots_enabled = true, .n_nodes = 3};
     static struct system_message m;
     static struct cluster_state s;
-    struct buf bytes;
+    struct cluster_change change = {.map = CLUSTER_MAP_USERS};
+    struct cluster_command command = {.type = CLUSTER_CMD_CHANGE, .number = 1, .change = &change};
+    struct buf bytes, texts;
     struct rng rng;
 
     (void)state;
@@ -108,21 +204,32 @@ static void damaged_bytes_are_read_or_refused(void **state)
     }
     buf_init(&bytes);
     system_codec_envelope_plan(&plan, &bytes);
+    assert_true(cluster_change_set(&change, "alice", 5, "on nopass", 9));
+    assert_true(cluster_change_delete(&change, "bob", 3));
+    buf_init(&texts);
+    system_codec_envelope_propose(&command, &texts);
     rng_init(&rng, 42);
     for (int i = 0; i < 20000; i++) {
-        char *copy = malloc(bytes.len);
-        size_t n = 1 + rng_below(&rng, bytes.len);
+        const struct buf *from = i % 2 == 0 ? &bytes : &texts;
+        char *copy = malloc(from->len);
+        size_t n = 1 + rng_below(&rng, from->len);
         int rc;
 
         assert_non_null(copy);
-        memcpy(copy, buf_head(&bytes), bytes.len);
+        memcpy(copy, buf_head(from), from->len);
         copy[rng_below(&rng, n)] ^= (char)(1u << rng_below(&rng, 8));
         rc = system_codec_read_envelope(copy, n, &m);
         assert_true(rc == 0 || rc == -1);
+        if (rc == 0 && m.type == SYSTEM_MESSAGE_PROPOSE) {
+            cluster_command_release(&m.propose);
+        }
         rc = system_codec_read_state(copy, n, &s);
         assert_true(rc == 0 || rc == -1);
+        cluster_state_release(&s);
         free(copy);
     }
+    cluster_change_release(&change);
+    buf_release(&texts);
     buf_release(&bytes);
 }
 
@@ -170,6 +277,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_state_survives),
+        cmocka_unit_test(maps_and_outcomes_survive),
+        cmocka_unit_test(changes_survive),
         cmocka_unit_test(messages_survive),
         cmocka_unit_test(damaged_bytes_are_read_or_refused),
         cmocka_unit_test(values_out_of_range_are_refused),
