@@ -293,6 +293,10 @@ enum exec_result exec_request(struct client *c, const struct arg *argv, int argc
         }
         return refused(c, command, from);
     }
+    if (UNLIKELY(command->refused != NULL)) {
+        command->fn(&cmd);
+        return refused(c, command, from);
+    }
     /* MULTI and WATCH are not queued either, but have errors of their own, which spoil nothing. */
     if ((c->flags & CLIENT_MULTI) && (command->flags & CMD_NO_MULTI) && txn_queues(command)) {
         resp_error(&c->reply, "ERR Command not allowed inside a transaction");

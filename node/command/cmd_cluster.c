@@ -14,6 +14,7 @@
 #include "node/node.h"
 #include "node/system.h"
 
+#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,6 +203,40 @@ void cmd_cluster_myid(struct cmd *c)
 {
     if (cluster_is_on(c)) {
         resp_bulk_str(c->reply, raft_host_identity(c->node->host)->node_id);
+    }
+}
+
+/* A shard is a group: of those that this node leads, or else follows, its home group's. All
+ * members say the same, now and later, as it is made from the cluster's id and the group's number.
+ */
+void cmd_cluster_myshardid(struct cmd *c)
+{
+    const struct group *g = groups_home(c->node);
+    unsigned char digest[SHA_DIGEST_LENGTH];
+    char text[CLUSTER_ID_CHARS + 16];
+    char hex[2 * SHA_DIGEST_LENGTH + 1];
+    int n;
+
+    if (!cluster_is_on(c)) {
+        return;
+    }
+    if (g == NULL) {
+        resp_error(c->reply, "CLUSTERDOWN The cluster is down");
+        return;
+    }
+    n = snprintf(text, sizeof text, "%s/%u", system_state(c->node)->cluster_id, g->number);
+    SHA1((const unsigned char *)text, (size_t)n, digest);
+    for (size_t i = 0; i < sizeof digest; i++) {
+        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    }
+    resp_bulk_str(c->reply, hex);
+}
+
+/* What a node knows of its cluster is on its disk before it acts on it. */
+void cmd_cluster_saveconfig(struct cmd *c)
+{
+    if (cluster_is_on(c)) {
+        cmd_reply_ok(c);
     }
 }
 
@@ -645,14 +680,15 @@ static bool take_over(struct node *n, uint64_t leader)
     return asked;
 }
 
-/* On a follower: take over leadership, without losing or failing anything. */
+/* On a follower: take over leadership, without losing or failing anything. The one subcommand that
+ * there is without slots as well: there, too, an operator moves leadership. */
 void cmd_cluster_failover(struct cmd *c)
 {
     struct node *n = c->node;
     struct failover f = {0};
     struct group *g;
 
-    if (!cluster_is_on(c) || !failover_options(c, &f)) {
+    if (!failover_options(c, &f)) {
         return;
     }
     if (f.takeover) {
@@ -694,12 +730,20 @@ void cmd_cluster_help(struct cmd *c)
         "    Connections between this node and its peers.",
         "MYID",
         "    Id of this node.",
+        "MYSHARDID",
+        "    Id of the group that this node leads or follows.",
         "NODES",
         "    The nodes, one per line: <id> <ip:port@peer-port> <flags> <master> <pings> ...",
         "REPLICAS <node-id>",
         "    The replicas of a master.",
+        "SAVECONFIG",
+        "    Nothing to do: what a node knows of its cluster is on disk at once.",
         "SHARDS",
         "    Slots and nodes of each group.",
+        "SLOT-STATS SLOTSRANGE <first> <last>",
+        "    Keys in each of these slots that this node serves.",
+        "SLOT-STATS ORDERBY KEY-COUNT [LIMIT <n>] [ASC|DESC]",
+        "    The same, of the slots with most (or fewest) keys.",
         "SLOTS",
         "    Slot ranges and who serves them: start, end, master, replicas ...",
         NULL,

@@ -10,6 +10,27 @@
 
 #include <stdlib.h>
 
+/* ---- what is listed -----------------------------------------------------------------------------
+ */
+
+static size_t count_offered(const struct command *all, size_t n)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        count += all[i].refused == NULL;
+    }
+    return count;
+}
+
+/* By name, as command_by_name(); NULL also for what is refused. */
+static const struct command *offered_by_name(const struct arg *name)
+{
+    const struct command *c = command_by_name(name->p, name->n);
+
+    return c == NULL || c->refused != NULL ? NULL : c;
+}
+
 /* ---- COMMAND, COMMAND INFO ----------------------------------------------------------------------
  */
 
@@ -126,9 +147,11 @@ static void reply_info(struct resp_out *o, const struct command *c)
         resp_set(o, 0);
         return;
     }
-    resp_array(o, c->n_subcommands);
+    resp_array(o, count_offered(c->subcommands, c->n_subcommands));
     for (size_t i = 0; i < c->n_subcommands; i++) {
-        reply_info(o, &c->subcommands[i]);
+        if (c->subcommands[i].refused == NULL) {
+            reply_info(o, &c->subcommands[i]);
+        }
     }
 }
 
@@ -137,9 +160,11 @@ static void reply_info_of_all(struct resp_out *o)
     size_t n;
     const struct command *all = command_table(&n);
 
-    resp_array(o, n);
+    resp_array(o, count_offered(all, n));
     for (size_t i = 0; i < n; i++) {
-        reply_info(o, &all[i]);
+        if (all[i].refused == NULL) {
+            reply_info(o, &all[i]);
+        }
     }
 }
 
@@ -153,7 +178,7 @@ void cmd_command_info(struct cmd *c)
     }
     resp_array(c->reply, (size_t)c->argc - 2);
     for (int i = 2; i < c->argc; i++) {
-        const struct command *named = command_by_name(c->argv[i].p, c->argv[i].n);
+        const struct command *named = offered_by_name(&c->argv[i]);
 
         if (named == NULL) {
             resp_null(c->reply);
@@ -166,9 +191,9 @@ void cmd_command_info(struct cmd *c)
 void cmd_command_count(struct cmd *c)
 {
     size_t n;
+    const struct command *all = command_table(&n);
 
-    command_table(&n);
-    resp_int(c->reply, (int64_t)n);
+    resp_int(c->reply, (int64_t)count_offered(all, n));
 }
 
 /* ---- COMMAND DOCS -------------------------------------------------------------------------- */
@@ -279,9 +304,11 @@ static void reply_doc(struct resp_out *o, const struct command *c)
     }
     if (c->n_subcommands > 0) {
         resp_bulk_str(o, "subcommands");
-        resp_map(o, c->n_subcommands);
+        resp_map(o, count_offered(c->subcommands, c->n_subcommands));
         for (size_t i = 0; i < c->n_subcommands; i++) {
-            reply_doc(o, &c->subcommands[i]);
+            if (c->subcommands[i].refused == NULL) {
+                reply_doc(o, &c->subcommands[i]);
+            }
         }
         n++;
     }
@@ -295,16 +322,18 @@ void cmd_command_docs(struct cmd *c)
     const struct command *all = command_table(&n);
 
     if (c->argc == 2) {
-        resp_map(c->reply, n);
+        resp_map(c->reply, count_offered(all, n));
         for (size_t i = 0; i < n; i++) {
-            reply_doc(c->reply, &all[i]);
+            if (all[i].refused == NULL) {
+                reply_doc(c->reply, &all[i]);
+            }
         }
         return;
     }
     at = resp_deferred_begin(c->reply);
     n = 0;
     for (int i = 2; i < c->argc; i++) {
-        const struct command *named = command_by_name(c->argv[i].p, c->argv[i].n);
+        const struct command *named = offered_by_name(&c->argv[i]);
 
         if (named != NULL) {
             reply_doc(c->reply, named);
@@ -372,7 +401,7 @@ void cmd_command_list(struct cmd *c)
     for (size_t id = 0; id < command_count(); id++) {
         const struct command *entry = command_by_id((uint16_t)id);
 
-        if (filter_matches(&f, entry)) {
+        if (entry->refused == NULL && filter_matches(&f, entry)) {
             resp_bulk_str(c->reply, entry->full_name);
             n++;
         }
@@ -389,7 +418,7 @@ static const struct command *called_or_reply(struct cmd *c, const struct arg *ar
     const char *error;
     const struct command *called = command_find(argv, argc, text, &error);
 
-    if (called == NULL) {
+    if (called == NULL || called->refused != NULL) {
         resp_error(c->reply, "ERR Invalid command specified");
         return NULL;
     }

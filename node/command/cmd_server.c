@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * node/command/cmd_server.c - the server as a whole: TIME, LASTSAVE, BGSAVE, BGREWRITEAOF,
- * SHUTDOWN, ROLE, INFO. Waiting for replicas is in cmd_wait.c. */
+ * node/command/cmd_server.c - the server as a whole: TIME, LASTSAVE, SAVE, BGSAVE, BGREWRITEAOF,
+ * SHUTDOWN, ROLE, INFO, MODULE. Waiting for replicas is in cmd_wait.c. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "node/command/handlers.h"
@@ -89,6 +89,39 @@ void cmd_bgsave(struct cmd *c)
     } else if (ask_for_snapshots(c)) {
         resp_status(c->reply,
                     running ? "Background saving scheduled" : "Background saving started");
+    }
+}
+
+/* The client of a SAVE, answered when the snapshots that it asked for are there. Unlike Redis,
+ * which does nothing else meanwhile, others are served. */
+static bool save_goes_on(struct client *c, bool timed_out, bool gone)
+{
+    struct node *n = c->node;
+
+    (void)timed_out;
+    if (gone) {
+        return false;
+    }
+    if (n->stats.snapshots_failed != c->block_arg[0]) {
+        resp_error(&c->reply, "ERR the snapshot failed, see the log of the server");
+        return true;
+    }
+    if (!snapshots_are_published(n)) {
+        return false;
+    }
+    resp_status(&c->reply, "OK");
+    return true;
+}
+
+void cmd_save(struct cmd *c)
+{
+    if (snapshot_is_running(c->node)) {
+        resp_error(c->reply, "ERR Background save already in progress");
+        return;
+    }
+    c->client->block_arg[0] = c->node->stats.snapshots_failed;
+    if (ask_for_snapshots(c)) {
+        client_block(c->client, save_goes_on, 0);
     }
 }
 
@@ -295,4 +328,19 @@ void cmd_role(struct cmd *c)
     resp_int(c->reply, leader != NULL ? leader->client.port : 0);
     resp_bulk_str(c->reply, link);
     resp_int(c->reply, g != NULL ? (int64_t)g->applied : 0);
+}
+
+/* ---- MODULE: there are none ------------------------------------------------------------------ */
+
+void cmd_module_list(struct cmd *c) { resp_array(c->reply, 0); }
+
+void cmd_module_help(struct cmd *c)
+{
+    static const char *const lines[] = {
+        "LIST",
+        "    The modules that are loaded: always none.",
+        NULL,
+    };
+
+    cmd_reply_help(c, lines);
 }

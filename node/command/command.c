@@ -35,6 +35,7 @@ const char *const command_flag_names[COMMAND_FLAGS] = {
     NULL /* protected */,
     NULL /* touches_arbitrary_keys */,
     "movablekeys",
+    NULL /* experimental */,
 };
 
 const char *const command_category_names[COMMAND_CATEGORIES] = {

@@ -3,8 +3,9 @@
  * node/command/command.h - what a command is, and one execution of it.
  *
  * The table is generated at build time from node/command/commands.tsv (facts: arity, flags, key
- * positions, categories ...) and node/command/implemented.txt (which of them exist here). The
- * handler of "GETEX" is cmd_getex(), that of "CONFIG|GET" is cmd_config_get(). */
+ * positions, categories ...), node/command/implemented.txt (which of them exist here) and
+ * node/command/refused.txt (which have an error of their own instead). The handler of "GETEX" is
+ * cmd_getex(), that of "CONFIG|GET" is cmd_config_get(). */
 #ifndef NODE_COMMAND_COMMAND_H
 #define NODE_COMMAND_COMMAND_H
 
@@ -74,6 +75,7 @@ enum {
     CMD_PROTECTED = 1u << 19,
     CMD_TOUCHES_ARBITRARY_KEYS = 1u << 20,
     CMD_MOVABLE_KEYS = 1u << 21,
+    CMD_EXPERIMENTAL = 1u << 22,
 };
 
 enum { /* of a key spec */
@@ -124,6 +126,9 @@ struct command {
     const struct command_history *history;
     uint8_t n_history;
     bool syscmd; /* internal, says COMMAND DOCS */
+    /* Why this command does not exist here; NULL: it does. It is found, so that a client is told
+     * the reason, but COMMAND does not list it. */
+    const char *refused;
 };
 
 /* Case-insensitive look-up by argv: the entry of the subcommand for a container ("config get");
@@ -154,6 +159,8 @@ void cmd_reply_ok(struct cmd *c);
 void cmd_reply_syntax_error(struct cmd *c);
 void cmd_reply_wrong_type(struct cmd *c);
 void cmd_reply_not_integer(struct cmd *c); /* "ERR value is not an integer or out of range" */
+/* Handler of commands that are refused: "ERR REPLICAOF is refused: ..." */
+void cmd_refused(struct cmd *c);
 void cmd_reply_arity_error(struct cmd *c); /* wrong number of arguments for '<full name>' command */
 /* A container's HELP: the lines between the title and those on HELP itself; @lines ends with NULL.
  */

@@ -10,6 +10,7 @@ Reads, in --dir:
   commands-syntax.tsv  the grammar of the arguments and the versions of options
   summaries.tsv        NAME, complexity, one-line summary
   implemented.txt      which of the commands exist here
+  refused.txt          which of the others have an error of their own, and its reason
 
 and writes the table (struct command and what hangs on it), the hash that finds a name in it, and
 the prototypes of the handlers. The test of the table itself runs without a node: it takes --all
@@ -27,7 +28,7 @@ import sys
 FLAGS = (
     "write readonly denyoom admin pubsub noscript blocking loading stale skip_monitor "
     "skip_slowlog asking fast no_auth may_replicate no_async_loading no_multi allow_busy "
-    "no_mandatory_keys protected touches_arbitrary_keys movablekeys"
+    "no_mandatory_keys protected touches_arbitrary_keys movablekeys experimental"
 ).split()
 FLAG_BIT = {"movablekeys": "CMD_MOVABLE_KEYS"}
 # Of no meaning in a data node.
@@ -332,6 +333,7 @@ class Command:
         self.words = self.name.lower().split("|")
         self.handler = "cmd_" + re.sub(r'[^a-z0-9]', '_', self.name.lower())
         self.has_handler = False
+        self.refused = None  # why it is refused
         self.subcommands = []
         self.flags = [f for f in split(row["command_flags"]) + split(row["internal_flags"])
                       if f not in FLAGS_IGNORED]
@@ -421,11 +423,29 @@ def read_implemented(path):
     return on, off
 
 
+def read_refused(path):
+    """{name: reason}"""
+    refused = {}
+    with open(path, encoding="utf-8") as f:
+        for line in f:
+            name, tab, reason = line.rstrip("\n").partition("\t")
+            if name.startswith("#") or not line.strip():
+                continue
+            if not tab or not reason or name in refused:
+                raise Bad("%s: not a name and a reason, or twice: %s" % (path, line.strip()))
+            refused[name] = reason
+    return refused
+
+
 def load(folder, take_all):
     facts = {r["name"]: r for r in rows(folder + "/commands.tsv")}
     syntax = {r["name"]: r for r in rows(folder + "/commands-syntax.tsv")}
     summaries = {r["name"]: (r["complexity"], r["summary"]) for r in rows(folder + "/summaries.tsv")}
     on, off = read_implemented(folder + "/implemented.txt")
+    refused = read_refused(folder + "/refused.txt")
+    both = sorted(set(on + off) & set(refused))
+    if both:
+        raise Bad("both implemented and refused: " + ", ".join(both))
     if take_all:
         on, off = on + off, []
     commands = {}
@@ -434,10 +454,11 @@ def load(folder, take_all):
         if name not in commands:
             if name not in facts:
                 raise Bad("%s: not in commands.tsv" % name)
-            if name not in summaries:
+            if name not in summaries and name not in refused:
                 raise Bad("%s: no line in summaries.tsv" % name)
+            summary = summaries.get(name) or ("", refused[name])
             try:
-                commands[name] = Command(facts[name], syntax[name], summaries[name])
+                commands[name] = Command(facts[name], syntax[name], summary)
             except (Bad, ValueError) as e:
                 raise Bad("%s: %s" % (name, e)) from e
         return commands[name]
@@ -446,6 +467,11 @@ def load(folder, take_all):
         get(name).has_handler = True
         if "|" in name:
             get(name.split("|")[0])
+    for name, reason in refused.items():
+        command = get(name)
+        command.has_handler, command.handler, command.refused = True, "cmd_refused", reason
+        if "|" in name and name.split("|")[0] not in commands:
+            raise Bad("%s is refused, but nothing else of its container exists" % name)
     for name, command in commands.items():
         if "|" in name:
             commands[name.split("|")[0]].subcommands.append(command)
@@ -608,6 +634,7 @@ class Writer:
             "history": past,
             "n_history": len(c.history),
             "syscmd": "true" if "syscmd" in c.doc_flags else "false",
+            "refused": c_string(c.refused),
         }
         return "{%s}" % ", ".join(".%s = %s" % item for item in fields.items())
 
@@ -661,7 +688,7 @@ def write_handlers(path, declared):
 def write_empty_handlers(path, top):
     """Handlers for tests of the table alone; those of COMMAND are real. Weak: tests of some
     handlers link those, and these for the rest of the table."""
-    names = [c.handler for t in top for c in [t] + t.subcommands if c.has_handler]
+    names = [c.handler for t in top for c in [t] + t.subcommands if c.has_handler and not c.refused]
     with open(path, "w", encoding="utf-8") as f:
         f.write(HEAD)
         f.write('#include "node/command/handlers.h"\n\n')

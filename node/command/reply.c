@@ -29,6 +29,23 @@ void cmd_reply_arity_error(struct cmd *c)
     resp_errorf(c->reply, "ERR wrong number of arguments for '%s' command", c->command->full_name);
 }
 
+void cmd_refused(struct cmd *c)
+{
+    char name[64];
+    size_t n = strlen(c->command->full_name);
+
+    assert(n < sizeof name);
+    for (size_t i = 0; i <= n; i++) {
+        char letter = c->command->full_name[i];
+
+        name[i] = letter == '|' ? ' ' : letter;
+        if (letter >= 'a' && letter <= 'z') {
+            name[i] = (char)(letter - 32);
+        }
+    }
+    resp_errorf(c->reply, "ERR %s is refused: %s", name, c->command->refused);
+}
+
 void cmd_reply_help(struct cmd *c, const char *const *lines)
 {
     char title[32];

@@ -75,7 +75,7 @@ struct command_slot {
 };
 
 /* Bit b of the sets in struct command and struct key_spec; NULL: not for clients to see. */
-#define COMMAND_FLAGS 22
+#define COMMAND_FLAGS 23
 #define COMMAND_SPEC_FLAGS 11
 extern const char *const command_flag_names[COMMAND_FLAGS];
 extern const char *const command_category_names[COMMAND_CATEGORIES]; /* without '@' */
