@@ -91,6 +91,9 @@ struct config {
     /* introspection */
     int64_t slowlog_log_slower_than; /* us; < 0: off */
     int64_t slowlog_max_len;
+    bool latency_tracking;
+    char *latency_tracking_info_percentiles; /* "50 99 99.9" */
+    int64_t latency_monitor_threshold;       /* ms; 0: off */
 
     /* choices */
     int loglevel;             /* enum log_level */

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/net.h"
+#include "base/num.h"
 #include "cluster/state.h"
 
 #include <stdio.h>
@@ -94,6 +95,26 @@ static bool check_nodes(const char *text, char *error)
         }
         p += n;
         p += strspn(p, ",");
+    }
+    return true;
+}
+
+/* One word of latency-tracking-info-percentiles. */
+static bool check_percentile(const char *text, char *error)
+{
+    double percent;
+
+    if (text[0] == '\0') {
+        return true; /* none */
+    }
+    if (!num_parse_double(text, strlen(text), &percent)) {
+        snprintf(error, CONFIG_ERROR_MAX, "Invalid latency-tracking-info-percentiles parameters");
+        return false;
+    }
+    if (!(percent >= 0 && percent <= 100)) {
+        snprintf(error, CONFIG_ERROR_MAX,
+                 "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]");
+        return false;
     }
     return true;
 }
@@ -269,6 +290,12 @@ static const struct config_option options[] = {
     INT("slowlog-log-slower-than", slowlog_log_slower_than, 0, -1, INT64_MAX, "10000",
         "microseconds; -1: off"),
     INT("slowlog-max-len", slowlog_max_len, 0, 0, 1 << 20, "128", "entries kept"),
+    BOOL("latency-tracking", latency_tracking, 0, "yes",
+         "keep a histogram of how long each command takes"),
+    TEXT("latency-tracking-info-percentiles", CONFIG_WORDS, latency_tracking_info_percentiles, 0,
+         check_percentile, "50 99 99.9", "of these INFO latencystats shows"),
+    INT("latency-monitor-threshold", latency_monitor_threshold, 0, 0, INT64_MAX / 1000, "0",
+        "ms from which on an event is entered for LATENCY; 0: none is"),
     BOOL("activerehashing", activerehashing, 0, "yes", "resize tables also while nobody asks"),
 
     /* what is so, for clients that ask */

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "node/access.h"
 #include "node/effects.h"
+#include "node/latency.h"
 #include "node/memory.h"
 #include "node/node_limits.h"
 #include "node/notify.h"
@@ -297,7 +298,22 @@ static bool is_congested(const struct node *n)
     return false;
 }
 
-static enum evict_result make_room(struct node *n, int64_t budget_us)
+/* Delete @v, on the latency monitor's clock when there is one. */
+static size_t evict_watched(struct node *n, const struct victim *v)
+{
+    int64_t before;
+    size_t bytes;
+
+    if (LIKELY(n->config.latency_monitor_threshold == 0)) {
+        return evict(n, v);
+    }
+    before = clock_boot_us();
+    bytes = evict(n, v);
+    latency_note(n, LATENCY_EVICTION_DEL, clock_boot_us() - before);
+    return bytes;
+}
+
+static enum evict_result evict_until_room(struct node *n, int64_t budget_us)
 {
     uint64_t limit = (uint64_t)n->config.maxmemory;
     unsigned policy = (unsigned)n->config.maxmemory_policy;
@@ -323,12 +339,26 @@ static enum evict_result make_room(struct node *n, int64_t budget_us)
         if (!choose(n, policy, &v)) {
             return n->evict->freed_elsewhere > 0 ? EVICT_RUNNING : EVICT_FAILED;
         }
-        freed += evict(n, &v);
+        freed += evict_watched(n, &v);
         if (++done % KEYS_PER_CLOCK == 0 && clock_boot_us() > until) {
             return EVICT_RUNNING;
         }
     }
     return EVICT_OK;
+}
+
+static enum evict_result make_room(struct node *n, int64_t budget_us)
+{
+    enum evict_result r;
+    int64_t before;
+
+    if (LIKELY(n->config.latency_monitor_threshold == 0)) {
+        return evict_until_room(n, budget_us);
+    }
+    before = clock_boot_us();
+    r = evict_until_room(n, budget_us);
+    latency_note(n, LATENCY_EVICTION_CYCLE, clock_boot_us() - before);
+    return r;
 }
 
 static enum evict_result note_result(struct node *n, enum evict_result r)

@@ -15,6 +15,7 @@
 #include "node/effects.h"
 #include "node/evict.h"
 #include "node/gate.h"
+#include "node/latency.h"
 #include "node/node.h"
 #include "node/notify.h"
 #include "node/route.h"
@@ -95,6 +96,11 @@ void exec_call(struct cmd *cmd)
     cs->calls++;
     cs->usec += (uint64_t)took;
     n->stats.commands++;
+    if (n->config.latency_tracking) {
+        stats_latency(cs, (uint64_t)took);
+    }
+    latency_note(n, (cmd->command->flags & CMD_FAST) ? LATENCY_FAST_COMMAND : LATENCY_COMMAND,
+                 took);
     if (cmd->client != NULL) {
         count_error(cmd->client, cmd->command, from, true);
         slowlog_note(n, cmd, took);
@@ -419,19 +425,14 @@ int exec_apply(struct group *g, const void *p, size_t size)
 
 /* ---- the node's own work ------------------------------------------------------------------- */
 
-bool exec_expire(struct group *g, int64_t budget_us)
+static bool expire_until(struct group *g, int64_t until)
 {
     struct node *n = g->node;
-    int64_t until = clock_boot_us() + budget_us;
     struct resp_out discard = {.buf = &g->discard, .version = 2};
     struct cmd cmd = {.node = n, .group = g, .ks = g->ks, .slot = -1, .reply = &discard};
     struct item *it;
     unsigned done = 0;
 
-    if (!group_serves(g) || g->ks == NULL || g->disk_full) {
-        return false;
-    }
-    node_refresh_clocks(n);
     cmd.now_ms = n->now_wall_ms;
     while ((it = keyspace_due(g->ks, cmd.now_ms, &cmd.db)) != NULL) {
         if (group_is_congested(g)) {
@@ -453,6 +454,23 @@ bool exec_expire(struct group *g, int64_t budget_us)
         n->stats.expired_keys++;
     }
     return false;
+}
+
+bool exec_expire(struct group *g, int64_t budget_us)
+{
+    struct node *n = g->node;
+    int64_t before;
+    bool more;
+
+    if (!group_serves(g) || g->ks == NULL || g->disk_full) {
+        return false;
+    }
+    node_refresh_clocks(n);
+    before = n->now_us;
+    more = expire_until(g, before + budget_us);
+    n->now_us = clock_boot_us();
+    latency_note(n, LATENCY_EXPIRE_CYCLE, n->now_us - before);
+    return more;
 }
 
 static void free_keyspace(void *arg, const atomic_bool *cancel)

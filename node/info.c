@@ -6,7 +6,9 @@
 
 #include "base/clock.h"
 #include "base/num.h"
-#include "node/memory.h"
+#include "node/histogram.h"
+#include "node/info_memory.h"
+#include "node/latency.h"
 #include "node/rdb/rdb.h"
 #include "node/snapshot.h"
 #include "node/system.h"
@@ -148,70 +150,36 @@ static void info_cpu(struct buf *out)
 
 /* ---- memory ------------------------------------------------------------------------------ */
 
-static uint64_t tables_bytes(const struct node *n)
-{
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i < n->n_groups; i++) {
-        const struct group *g = n->groups[i];
-
-        for (uint32_t db = 0; g != NULL && g->ks != NULL && db < keyspace_databases(g->ks); db++) {
-            sum += keyspace_table_bytes(g->ks, db);
-        }
-    }
-    return sum;
-}
-
-static uint64_t batch_bytes(const struct node *n)
-{
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i < n->n_groups; i++) {
-        sum += n->groups[i] == NULL ? 0 : n->groups[i]->batch.len;
-    }
-    return sum;
-}
-
 static void ratio(struct buf *out, const char *name, uint64_t more, uint64_t less)
 {
     char full[64];
 
     snprintf(full, sizeof full, "%s_ratio", name);
-    info_field(out, full, "%.2f", less == 0 ? 1.0 : (double)more / (double)less);
+    info_field(out, full, "%.2f", memory_ratio(more, less));
     snprintf(full, sizeof full, "%s_bytes", name);
     info_field(out, full, "%lld", (long long)(more - less));
 }
 
-static double percent(uint64_t part, uint64_t whole)
-{
-    return whole == 0 ? 0.0 : 100.0 * (double)part / (double)whole;
-}
-
 static void info_memory(struct node *n, struct buf *out)
 {
-    struct stats *s = &n->stats;
-    uint64_t clients = n->clients.memory;
-    uint64_t cached = raft_host_cached_bytes(n->host);
-    uint64_t overhead, used, dataset;
+    struct memory_parts parts;
     struct memory_usage m;
+    uint64_t used;
     char allocator[64];
 
-    memory_usage(&m);
+    memory_parts(n, &parts);
     memory_allocator(allocator);
+    m = parts.process;
     used = m.allocated;
-    s->peak_memory = MAX_OF(s->peak_memory, used);
-    overhead =
-        MIN_OF(s->startup_memory + tables_bytes(n) + clients + cached + batch_bytes(n), used);
-    dataset = used - overhead;
     with_human(out, "used_memory", used);
     with_human(out, "used_memory_rss", m.rss);
-    with_human(out, "used_memory_peak", s->peak_memory);
-    info_field(out, "used_memory_peak_perc", "%.2f%%", percent(used, s->peak_memory));
-    number(out, "used_memory_overhead", overhead);
-    number(out, "used_memory_startup", s->startup_memory);
-    number(out, "used_memory_dataset", dataset);
+    with_human(out, "used_memory_peak", parts.peak);
+    info_field(out, "used_memory_peak_perc", "%.2f%%", memory_percent(used, parts.peak));
+    number(out, "used_memory_overhead", parts.overhead);
+    number(out, "used_memory_startup", parts.startup);
+    number(out, "used_memory_dataset", parts.dataset);
     info_field(out, "used_memory_dataset_perc", "%.2f%%",
-               percent(dataset, used - MIN_OF(s->startup_memory, used)));
+               memory_percent(parts.dataset, used - MIN_OF(parts.startup, used)));
     number(out, "allocator_allocated", m.allocated);
     number(out, "allocator_active", m.active);
     number(out, "allocator_resident", m.mapped_resident);
@@ -236,11 +204,11 @@ static void info_memory(struct node *n, struct buf *out)
     ratio(out, "rss_overhead", m.rss, m.mapped_resident);
     ratio(out, "mem_fragmentation", m.rss, used);
     number(out, "mem_not_counted_for_evict", evict_not_counted(n));
-    number(out, "mem_replication_backlog", cached);
-    number(out, "mem_total_replication_buffers", cached);
+    number(out, "mem_replication_backlog", parts.entries);
+    number(out, "mem_total_replication_buffers", parts.entries);
     number(out, "mem_clients_slaves", 0);
-    number(out, "mem_clients_normal", clients);
-    number(out, "mem_aof_buffer", batch_bytes(n));
+    number(out, "mem_clients_normal", parts.clients);
+    number(out, "mem_aof_buffer", parts.batches);
     info_field(out, "mem_allocator", "%s", allocator);
     number(out, "active_defrag_running", 0);
     number(out, "lazyfree_pending_objects", worker_pending(n->bg));
@@ -260,8 +228,18 @@ static void info_loading(const struct group *g, struct buf *out)
                (long long)((n->now_wall_ms - took_us / 1000) / 1000));
     number(out, "loading_total_bytes", total);
     number(out, "loading_loaded_bytes", done);
-    info_field(out, "loading_loaded_perc", "%.2f", percent(done, total));
+    info_field(out, "loading_loaded_perc", "%.2f", memory_percent(done, total));
     info_field(out, "loading_eta_seconds", "%lld", (long long)eta);
+}
+
+static uint64_t open_batches(const struct node *n)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < n->n_groups; i++) {
+        bytes += n->groups[i] == NULL ? 0 : n->groups[i]->batch.len;
+    }
+    return bytes;
 }
 
 /* Of all data groups together. */
@@ -310,7 +288,7 @@ static void info_persistence(struct node *n, struct buf *out)
     took_s = s->snapshots_ok > 0 ? (long long)s->last_snapshot_duration_ms / 1000 : -1;
     number(out, "loading", data.loading != NULL || groups_home(n) == NULL);
     number(out, "async_loading", 0);
-    info_field(out, "current_fork_perc", "%.2f", percent(p.keys_done, p.keys_total));
+    info_field(out, "current_fork_perc", "%.2f", memory_percent(p.keys_done, p.keys_total));
     number(out, "current_save_keys_processed", p.keys_done);
     number(out, "current_save_keys_total", p.keys_total);
     number(out, "rdb_changes_since_last_save", data.changes);
@@ -334,7 +312,7 @@ static void info_persistence(struct node *n, struct buf *out)
     number(out, "aof_current_size", host.wal.bytes);
     number(out, "aof_base_size", data.bytes);
     number(out, "aof_pending_rewrite", p.wanted);
-    number(out, "aof_buffer_length", batch_bytes(n));
+    number(out, "aof_buffer_length", open_batches(n));
     if (data.loading != NULL && data.loading->loader != NULL) {
         info_loading(data.loading, out);
     }
@@ -426,6 +404,36 @@ static void info_errorstats(struct node *n, struct buf *out)
     }
 }
 
+struct percentiles {
+    struct buf *out;
+    const struct histogram *h;
+    bool first;
+};
+
+static void info_percentile(void *arg, double percent)
+{
+    struct percentiles *p = arg;
+    char text[40];
+    size_t n = num_print_double(text, percent);
+
+    buf_printf(p->out, "%sp%.*s=%llu.000", p->first ? "" : ",", (int)n, text,
+               (unsigned long long)histogram_percentile(p->h, percent));
+    p->first = false;
+}
+
+static void info_latencystats(struct node *n, struct buf *out)
+{
+    for (size_t i = 0; n->config.latency_tracking && i < command_count(); i++) {
+        struct percentiles p = {.out = out, .h = n->stats.by_command[i].latency, .first = true};
+
+        if (p.h != NULL) {
+            buf_printf(out, "latency_percentiles_usec_%s:", command_by_id((uint16_t)i)->full_name);
+            latency_percentiles(&n->config, info_percentile, &p);
+            buf_append(out, "\r\n", 2);
+        }
+    }
+}
+
 static uint32_t databases(const struct node *n)
 {
     const struct group *home = groups_home(n);
@@ -479,6 +487,7 @@ static const struct {
     [INFO_MODULES] = {"modules", "Modules", true},
     [INFO_COMMANDSTATS] = {"commandstats", "Commandstats", false},
     [INFO_ERRORSTATS] = {"errorstats", "Errorstats", true},
+    [INFO_LATENCYSTATS] = {"latencystats", "Latencystats", false},
     [INFO_CLUSTER] = {"cluster", "Cluster", true},
     [INFO_KEYSPACE] = {"keyspace", "Keyspace", true},
 };
@@ -545,6 +554,9 @@ static void write_section(struct node *n, enum info_section section, struct buf 
         break;
     case INFO_ERRORSTATS:
         info_errorstats(n, out);
+        break;
+    case INFO_LATENCYSTATS:
+        info_latencystats(n, out);
         break;
     case INFO_CLUSTER:
         number(out, "cluster_enabled", n->config.cluster_enabled);

@@ -11,6 +11,8 @@
 
 int mallctl(const char *name, void *old, size_t *old_len, void *new, size_t new_len)
     __attribute__((weak));
+void malloc_stats_print(void (*write)(void *arg, const char *text), void *arg, const char *options)
+    __attribute__((weak));
 
 static uint64_t statistic(const char *name)
 {
@@ -105,4 +107,19 @@ bool memory_purge_aside(void)
     bool on = true;
 
     return mallctl != NULL && mallctl("background_thread", NULL, NULL, &on, sizeof on) == 0;
+}
+
+bool memory_purge(void)
+{
+    /* "all arenas" has a number of its own, MALLCTL_ARENAS_ALL. */
+    return mallctl != NULL && mallctl("arena.4096.purge", NULL, NULL, NULL, 0) == 0;
+}
+
+bool memory_report(void (*write)(void *arg, const char *text), void *arg)
+{
+    if (malloc_stats_print == NULL) {
+        return false;
+    }
+    malloc_stats_print(write, arg, NULL);
+    return true;
 }

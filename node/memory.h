@@ -20,6 +20,11 @@ uint64_t memory_of_system(void);
 /* "jemalloc-5.3.0", or "libc". @out: 64 bytes. */
 void memory_allocator(char *out);
 
+/* Have the allocator give back now what it can. May take long. False: not available. */
+bool memory_purge(void);
+/* The allocator's own report of itself: calls @write with pieces of text. False: it has none. */
+MUST_CHECK bool memory_report(void (*write)(void *arg, const char *text), void *arg);
+
 /* Have the allocator give pages back to the system in a thread of its own: done by whoever frees,
  * one value of 300 MB holds a thread up for hundreds of milliseconds. Once, after the last fork of
  * the start. False: not available (another allocator). */

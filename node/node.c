@@ -17,6 +17,7 @@
 #include "node/evict.h"
 #include "node/exec.h"
 #include "node/gate.h"
+#include "node/latency.h"
 #include "node/memory.h"
 #include "node/slowlog.h"
 #include "node/snapshot.h"
@@ -177,6 +178,7 @@ static void on_cron(struct ev_loop *loop, struct ev_timer *w, int events)
     system_cron(n);
     stats_sample(&n->stats, n->now_us);
     slowlog_cron(n);
+    latency_cron(n);
     expire_some(n);
     evict_cron(n);
     for (size_t i = 0; i < n->n_groups; i++) {
@@ -425,6 +427,7 @@ int node_start(struct node *n)
     n->blocks = block_table_new();
     n->evict = evict_new();
     n->slowlog = slowlog_new();
+    n->latency = latency_new();
     n->requests = system_requests_new();
     n->snapshotter = snapshotter_new(n);
     n->loop = ev_default_loop(EVFLAG_NOENV);
@@ -475,6 +478,7 @@ void node_stop(struct node *n)
     system_requests_free(n->requests);
     system_free(n);
     slowlog_free(n->slowlog);
+    latency_free(n->latency);
     watch_table_free(n->watches);
     block_table_free(n->blocks);
     evict_free(n->evict);

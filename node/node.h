@@ -26,6 +26,7 @@ struct snapshotter;     /* node/snapshot.h */
 struct system;          /* node/system.h: formation and the system group */
 struct system_requests; /* node/system_request.h */
 struct slowlog;         /* node/slowlog.h */
+struct latency;         /* node/latency.h */
 struct watch_table;     /* node/watch.h */
 struct block_table;     /* node/block_table.h */
 struct evict;           /* node/evict.h */
@@ -56,6 +57,7 @@ struct node {
     struct evict *evict;
     bool out_of_memory; /* above maxmemory when the current command began, and nothing can go */
     struct slowlog *slowlog;
+    struct latency *latency;
     struct stats stats;
 
     char run_id[41];

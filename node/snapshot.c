@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "node/latency.h"
 #include "node/node.h"
 #include "node/rdb/rdb.h"
 #include "node/system.h"
@@ -226,6 +227,7 @@ static void fork_child(struct snapshotter *s, struct rdb_meta *meta)
     }
     n->stats.forks++;
     n->stats.last_fork_us = (uint64_t)(clock_boot_us() - before);
+    latency_note(n, LATENCY_FORK, (int64_t)n->stats.last_fork_us);
     s->state = SNAP_WRITING;
     keyspace_set_forked(s->group->ks, true);
     ev_child_init(&s->watcher, on_child, s->child, 0);

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "node/command/command.h"
+#include "node/histogram.h"
 #include "node/memory.h"
 
 #include <stdlib.h>
@@ -22,8 +23,16 @@ void stats_init(struct stats *s)
     s->by_command = mem_zalloc(command_count() * sizeof *s->by_command);
 }
 
+static void forget_latencies(struct stats *s)
+{
+    for (size_t i = 0; s->by_command != NULL && i < command_count(); i++) {
+        free(s->by_command[i].latency);
+    }
+}
+
 void stats_release(struct stats *s)
 {
+    forget_latencies(s);
     free(s->by_command);
     s->by_command = NULL;
 }
@@ -33,6 +42,7 @@ void stats_reset(struct stats *s)
 {
     struct stats fresh = {.by_command = s->by_command};
 
+    forget_latencies(s);
     memset(s->by_command, 0, command_count() * sizeof *s->by_command);
     fresh.last_snapshot_wall_ms = s->last_snapshot_wall_ms;
     fresh.last_snapshot_duration_ms = s->last_snapshot_duration_ms;
@@ -46,6 +56,14 @@ void stats_reset(struct stats *s)
     fresh.rate_in.last_us = s->rate_in.last_us;
     fresh.rate_out.last_us = s->rate_out.last_us;
     *s = fresh;
+}
+
+void stats_latency(struct command_stats *s, uint64_t us)
+{
+    if (UNLIKELY(s->latency == NULL)) {
+        s->latency = mem_zalloc(sizeof *s->latency);
+    }
+    histogram_add(s->latency, us);
 }
 
 /* The word behind the '-': letters and digits in capitals, else the error has no prefix. */

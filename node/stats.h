@@ -6,8 +6,11 @@
 
 #include "base/base.h"
 
+struct histogram; /* node/histogram.h */
+
 struct command_stats {
     uint64_t calls, usec, rejected, failed;
+    struct histogram *latency; /* us of each call; NULL: none was tracked */
 };
 
 struct error_stats { /* by error prefix */
@@ -47,7 +50,9 @@ struct stats {
 
 void stats_init(struct stats *s);
 void stats_release(struct stats *s);
-void stats_reset(struct stats *s);                              /* CONFIG RESETSTAT */
+void stats_reset(struct stats *s); /* CONFIG RESETSTAT */
+/* A call took @us: into its histogram. */
+void stats_latency(struct command_stats *s, uint64_t us);
 void stats_error(struct stats *s, const char *reply, size_t n); /* "-PREFIX ..." */
 void stats_sample(struct stats *s, int64_t now_us);
 uint64_t stats_rate(const struct stats_rate *r); /* per second */

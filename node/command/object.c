@@ -88,18 +88,6 @@ void cmd_object_freq(struct cmd *c)
     resp_int(c->reply, cmd_access_freq(c, item_access(it)));
 }
 
-void cmd_memory_help(struct cmd *c)
-{
-    static const char *const lines[] = {
-        "USAGE <key> [SAMPLES <count>]",
-        "    Return memory in bytes used by <key> and its value. Nested values are",
-        "    sampled up to <count> times (default: 5, 0 means sample all).",
-        NULL,
-    };
-
-    cmd_reply_help(c, lines);
-}
-
 #define MEMORY_SAMPLES_DEFAULT 5
 
 void cmd_memory_usage(struct cmd *c)

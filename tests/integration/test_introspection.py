@@ -133,3 +133,176 @@ def test_a_shard_has_an_id(one, plain):
         for words in ("MYSHARDID", "SAVECONFIG", "SLOT-STATS SLOTSRANGE 0 1"):
             assert error(c, "CLUSTER", *words.split()) == "ERR This instance has cluster support disabled"
         assert error(c, "CLUSTER", "FAILOVER") == "ERR You should send CLUSTER FAILOVER to a replica"
+
+
+# ---- LATENCY -------------------------------------------------------------------------------------
+
+
+def flat(reply):
+    return dict(zip(reply[::2], reply[1::2]))
+
+
+def test_histograms_count_the_calls_of_each_command(plain):
+    with plain.client() as c:
+        c.call("CONFIG", "RESETSTAT")
+        c.pipeline([("SET", "h", i) for i in range(50)] + [("GET", "h")] * 20)
+        c.call("DEBUG", "SLEEP", "0.02")
+        c.call("CONFIG", "GET", "port")
+        got = flat(c.call("LATENCY", "HISTOGRAM", "set", "GET", "config", "nosuch", "ping", "config|get"))
+        assert list(got) == [b"set", b"get", b"config|get", b"config|resetstat"]
+        for name, calls in ((b"set", 50), (b"get", 20), (b"config|get", 1)):
+            entry = flat(got[name])
+            buckets = flat(entry[b"histogram_usec"])
+            assert entry[b"calls"] == calls and max(buckets.values()) == calls
+            assert list(buckets) == sorted(buckets) and all(b & (b - 1) == 0 for b in buckets)
+            assert sorted(set(buckets.values())) == list(buckets.values())
+        debug = flat(flat(c.call("LATENCY", "HISTOGRAM", "debug"))[b"debug"])
+        assert min(debug[b"histogram_usec"][::2]) >= 16384
+        everything = flat(c.call("LATENCY", "HISTOGRAM"))
+        assert {b"set", b"get", b"debug", b"latency|histogram"} <= everything.keys() and b"mset" not in everything
+        c.call("HELLO", "3")
+        assert c.call("LATENCY", "HISTOGRAM", "debug")[b"debug"][b"calls"] == 1
+        c.call("CONFIG", "RESETSTAT")
+        assert c.call("LATENCY", "HISTOGRAM", "set") == {}
+
+
+def test_info_latencystats_has_the_percentiles_asked_for(plain):
+    with plain.client() as c:
+        c.call("CONFIG", "RESETSTAT")
+        c.call("DEBUG", "SLEEP", "0.02")
+        line = info(c, "latencystats")["latency_percentiles_usec_debug"]
+        assert re.fullmatch(r"p50=(\d+)\.000,p99=\1\.000,p99\.9=\1\.000", line)
+        assert 20000 <= float(line.split("=")[1].split(",")[0]) < 1e6
+        assert "latency_percentiles_usec_debug" not in info(c)  # not by default
+        try:
+            c.call("CONFIG", "SET", "latency-tracking-info-percentiles", "0 12.5 100")
+            line = info(c, "latencystats")["latency_percentiles_usec_debug"]
+            assert [p.split("=")[0] for p in line.split(",")] == ["p0", "p12.5", "p100"]
+            c.call("CONFIG", "SET", "latency-tracking-info-percentiles", "")
+            assert info(c, "latencystats")["latency_percentiles_usec_debug"] == ""
+            failed = (
+                "ERR CONFIG SET failed (possibly related to argument 'latency-tracking-info-percentiles') - "
+            )
+            assert error(c, "CONFIG", "SET", "latency-tracking-info-percentiles", "50 x") == (
+                failed + "Invalid latency-tracking-info-percentiles parameters"
+            )
+            assert error(c, "CONFIG", "SET", "latency-tracking-info-percentiles", "50 101") == (
+                failed + "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]"
+            )
+            c.call("CONFIG", "SET", "latency-tracking", "no")
+            c.call("CONFIG", "RESETSTAT")
+            c.call("PING")
+            assert info(c, "latencystats") == {} and c.call("LATENCY", "HISTOGRAM") == []
+        finally:
+            c.call("CONFIG", "SET", "latency-tracking", "yes", "latency-tracking-info-percentiles", "50 99 99.9")
+
+
+def test_slow_events_are_sampled(plain):
+    with plain.client() as c:
+        assert c.call("LATENCY", "LATEST") == [] and b"is off" in c.call("LATENCY", "DOCTOR")
+        assert error(c, "LATENCY", "GRAPH", "command") == "ERR No samples available for event 'command'"
+        c.call("CONFIG", "SET", "latency-monitor-threshold", "10")
+        try:
+            assert b"Nothing took 10 ms" in c.call("LATENCY", "DOCTOR")
+            c.call("DEBUG", "SLEEP", "0.03")
+            c.call("PING")
+            time.sleep(1.1)  # one sample a second
+            c.call("DEBUG", "SLEEP", "0.015")
+            [name, at, latest, longest] = next(e for e in c.call("LATENCY", "LATEST") if e[0] == b"command")
+            assert abs(at - time.time()) < 60 and 15 <= latest < longest and 30 <= longest < 2000
+            history = c.call("LATENCY", "HISTORY", "command")
+            assert len(history) >= 2 and history[-1] == [at, latest]
+            assert [t for t, _ in history] == sorted({t for t, _ in history})
+            assert c.call("LATENCY", "HISTORY", "nosuch") == []
+            graph = c.call("LATENCY", "GRAPH", "COMMAND").decode().splitlines()
+            assert graph[0].startswith(f"command - high {longest} ms, low ") and len(graph) == 10
+            doctor = c.call("LATENCY", "DOCTOR").decode()
+            assert "command: " in doctor and "SLOWLOG GET" in doctor
+            assert c.call("LATENCY", "RESET", "fork", "nosuch") in (0, 1)
+            assert c.call("LATENCY", "RESET") >= 1
+            assert c.call("LATENCY", "LATEST") == []
+        finally:
+            c.call("CONFIG", "SET", "latency-monitor-threshold", "0")
+
+
+def test_what_evicts_expires_and_forks_is_watched(plain):
+    with plain.client() as c:
+        c.call("CONFIG", "SET", "latency-monitor-threshold", "1")
+        try:
+            big = [str(i) for i in range(60000)]
+            for i in range(4):
+                c.call("SADD", f"big:{i}", *big)
+            c.call("SET", "small", "1")
+
+            def forked():
+                c.call("SET", "small", time.time())
+                c.call("SAVE")
+                return any(e[0] == b"fork" for e in c.call("LATENCY", "LATEST"))
+
+            # A fork of a small process may take less than the threshold.
+            if "jemalloc" in info(c, "memory")["mem_allocator"]:
+                eventually(forked, 60, "a fork took a millisecond")
+            names = {e[0] for e in c.call("LATENCY", "LATEST")}
+            assert b"fast-command" in names and names <= {
+                b"command", b"fast-command", b"fork", b"log-sync", b"expire-cycle", b"eviction-cycle", b"eviction-del",
+            }  # fmt: skip
+        finally:
+            c.call("CONFIG", "SET", "latency-monitor-threshold", "0")
+            c.call("LATENCY", "RESET")
+            c.call("FLUSHALL")
+
+
+def test_latency_help(plain):
+    with plain.client() as c:
+        assert c.call("LATENCY", "HELP")[1] == "DOCTOR"
+        assert error(c, "LATENCY", "nosuch") == "ERR unknown subcommand 'nosuch'. Try LATENCY HELP."
+        assert error(c, "LATENCY", "GRAPH") == "ERR wrong number of arguments for 'latency|graph' command"
+
+
+# ---- MEMORY --------------------------------------------------------------------------------------
+
+# As a stock 7.0 has them.
+MEMORY_STATS = (
+    "peak.allocated total.allocated startup.allocated replication.backlog clients.slaves clients.normal "
+    "cluster.links aof.buffer db.0 overhead.total keys.count keys.bytes-per-key dataset.bytes "
+    "dataset.percentage peak.percentage allocator.allocated allocator.active allocator.resident "
+    "allocator-fragmentation.ratio allocator-fragmentation.bytes allocator-rss.ratio allocator-rss.bytes "
+    "rss-overhead.ratio rss-overhead.bytes fragmentation fragmentation.bytes"
+).split()
+
+
+def test_memory_stats(plain):
+    with plain.client() as c:
+        c.call("FLUSHALL")
+        c.call("DEBUG", "POPULATE", "1000", "m", "1000")
+        c.call("HELLO", "3")
+        got = {k.decode(): v for k, v in c.call("MEMORY", "STATS").items()}
+        assert list(got) == MEMORY_STATS
+        assert got["keys.count"] == 1000 and set(got["db.0"]) == {
+            b"overhead.hashtable.main", b"overhead.hashtable.expires", b"overhead.hashtable.slot-to-keys",
+        }  # fmt: skip
+        assert got["overhead.total"] + got["dataset.bytes"] == got["total.allocated"] <= got["peak.allocated"]
+        assert 0 < got["dataset.percentage"] <= 100 and 0 < got["peak.percentage"] <= 100
+        if "jemalloc" in info(c, "memory")["mem_allocator"]:
+            assert 900 < got["keys.bytes-per-key"] < 10000 and got["dataset.bytes"] > 900_000
+        c.call("HELLO", "2")
+        assert [k.decode() for k in flat(c.call("MEMORY", "STATS"))] == MEMORY_STATS
+        c.call("FLUSHALL")
+
+
+def test_memory_doctor_purge_and_the_allocator(plain):
+    with plain.client() as c:
+        assert b"too little data" in c.call("MEMORY", "DOCTOR")
+        report = c.call("MEMORY", "MALLOC-STATS")
+        if "jemalloc" in info(c, "memory")["mem_allocator"]:
+            assert b"jemalloc statistics" in report
+            c.call("DEBUG", "POPULATE", "20000", "m", "1000")
+            m = info(c, "memory")
+            c.call("CONFIG", "SET", "maxmemory", int(m["used_memory"]) - int(m["mem_not_counted_for_evict"]))
+            eventually(lambda: b"within a tenth of maxmemory" in c.call("MEMORY", "DOCTOR"), what="it warns")
+            c.call("CONFIG", "SET", "maxmemory", "0")
+            c.call("FLUSHALL")
+        else:
+            assert report == b"Stats not supported for the current allocator"
+        assert c.call("MEMORY", "PURGE") == "OK"
+        assert c.call("MEMORY", "HELP")[1] == "DOCTOR"

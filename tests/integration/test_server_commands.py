@@ -181,7 +181,7 @@ def test_info_has_redis_sections_in_redis_order(one):
         assert titles(c, "keyspace", "SERVER", "nosuch") == ["Server", "Keyspace"]
         assert titles(c, "nosuch") == []
         assert "Modules" not in titles(c, "all") and "Commandstats" in titles(c, "all")
-        assert set(titles(c, "everything")) == set(default) | {"Commandstats"}
+        assert set(titles(c, "everything")) == set(default) | {"Commandstats", "Latencystats"}
         c.call("HELLO", "3")
         c.send("INFO", "cluster")
         assert c.socket.recv(100).startswith(b"=34\r\ntxt:# Cluster\r\n")
