@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * node/limits.c - node/node_limits.h on a real node. */
+#include "node/exec.h"
 #include "node/node.h"
 #include "node/node_limits.h"
 
@@ -9,6 +10,10 @@
 int64_t cmd_string_max(const struct cmd *c) { return c->node->config.proto_max_bulk_len; }
 
 const struct types_limits *cmd_types_limits(const struct cmd *c) { return &c->node->config.types; }
+
+bool cmd_compresses(const struct cmd *c) { return c->node->config.rdbcompression; }
+
+size_t cmd_effect_max(const struct cmd *c) { return exec_bytes_max(c->node); }
 
 uint64_t cmd_random(struct cmd *c) { return rng_next(&c->node->rng); }
 

@@ -20,6 +20,11 @@ int64_t cmd_string_max(const struct cmd *c);
  * setting that may be asked for while applying. */
 const struct types_limits *cmd_types_limits(const struct cmd *c);
 
+/* rdbcompression: a matter of bytes alone, never of content. */
+bool cmd_compresses(const struct cmd *c);
+/* The most bytes that an effect may have which is longer than the request. */
+size_t cmd_effect_max(const struct cmd *c);
+
 /* 64 random bits from the node's generator: RANDOMKEY. */
 uint64_t cmd_random(struct cmd *c);
 

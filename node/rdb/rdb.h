@@ -8,6 +8,7 @@
 #ifndef NODE_RDB_RDB_H
 #define NODE_RDB_RDB_H
 
+#include "base/buf.h"
 #include "node/keyspace/keyspace.h"
 #include "node/types/limits.h"
 
@@ -18,7 +19,8 @@
     X(RDB_ERR_CHECKSUM, -3, "checksum does not match")                                             \
     X(RDB_ERR_VERSION, -4, "version of the file is not supported")                                 \
     X(RDB_ERR_TYPE, -5, "holds a value of a type that is not supported")                           \
-    X(RDB_ERR_DATABASE, -6, "holds a database that does not exist here")
+    X(RDB_ERR_DATABASE, -6, "holds a database that does not exist here")                           \
+    X(RDB_ERR_NOMEM, -7, "out of memory")
 enum rdb_error {
 #define X(name, code, text) name = (code),
     RDB_ERRORS(X)
@@ -65,6 +67,32 @@ uint64_t rdb_loader_bytes(const struct rdb_loader *l);
 uint64_t rdb_loader_total(const struct rdb_loader *l);
 uint64_t rdb_loader_keys(const struct rdb_loader *l);
 void rdb_loader_free(struct rdb_loader *l);
+
+/* ---- one value alone: DUMP and RESTORE ----------------------------------------------------------
+ */
+
+/* Append the value of @it as Redis 7.0 dumps and restores it. */
+void rdb_dump(const struct item *it, bool compress, struct buf *out);
+
+struct rdb_restored {
+    void *value;  /* of another type than string; NULL: it is a string */
+    char *string; /* of .n bytes */
+    size_t n;
+    unsigned version, type; /* as the payload has them */
+};
+/* Read a payload of DUMP, by whatever server, into *@out, to be released; @string_max: the longest
+ * string or block in it. Errors: RDB_ERR_CHECKSUM, RDB_ERR_VERSION (of the footer), RDB_ERR_FORMAT,
+ * RDB_ERR_TYPE, RDB_ERR_NOMEM. */
+MUST_CHECK int rdb_restore(const void *p, size_t n, const struct types_limits *limits,
+                           const struct siphash_key *hash_key, uint64_t string_max,
+                           struct rdb_restored *out);
+/* The value, the caller's now. */
+void *rdb_restored_take(struct rdb_restored *r);
+/* The payload @p that was read as @r, in the form that Redis 7.0 writes: *@out stays empty when it
+ * is that already. It may be longer: what came compressed as one block is many strings then. */
+void rdb_restored_dump(struct rdb_restored *r, const void *p, size_t n, bool compress,
+                       struct buf *out);
+void rdb_restored_release(struct rdb_restored *r);
 
 /* Only the AUX fields of a file (the header part), e.g. to show or to check it. */
 MUST_CHECK int rdb_read_meta(const char *path, struct rdb_meta *out);

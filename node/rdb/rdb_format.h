@@ -18,6 +18,9 @@
 #define RDB_VERSION_MAX 12
 #define RDB_VERSION_CHECKSUM 5 /* files end with a CRC64 from here on */
 
+/* Behind a value of DUMP: version (2 bytes) and CRC64 of all before itself (8), little-endian. */
+#define RDB_FOOTER_BYTES 10
+
 enum rdb_opcode {
     RDB_OP_SLOT_INFO = 244, /* three lengths: slot, its keys, its keys with expiry */
     RDB_OP_FUNCTION2 = 245,
@@ -40,7 +43,12 @@ enum rdb_type {
     RDB_TYPE_HASH = 4,
     RDB_TYPE_ZSET = 3, /* scores as texts, before version 8 */
     RDB_TYPE_ZSET_2 = 5,
+    RDB_TYPE_HASH_ZIPMAP = 9,   /* by Redis 2.4 */
+    RDB_TYPE_LIST_ZIPLIST = 10, /* up to Redis 3.0 */
     RDB_TYPE_SET_INTSET = 11,
+    RDB_TYPE_ZSET_ZIPLIST = 12,   /* up to Redis 6.2 */
+    RDB_TYPE_HASH_ZIPLIST = 13,   /* the same */
+    RDB_TYPE_LIST_QUICKLIST = 14, /* the same: nodes are ziplists */
     RDB_TYPE_HASH_LISTPACK = 16,
     RDB_TYPE_ZSET_LISTPACK = 17,
     RDB_TYPE_LIST_QUICKLIST_2 = 18,

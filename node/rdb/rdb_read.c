@@ -50,6 +50,7 @@ int rdb_reader_open(struct rdb_reader *r, const char *path, bool verify)
 
     memset(r, 0, sizeof *r);
     r->verify = verify;
+    r->text_max = UINT64_MAX;
     r->fd = open(path, O_RDONLY | O_CLOEXEC);
     if (r->fd < 0) {
         return RDB_ERR_IO;
@@ -63,6 +64,12 @@ int rdb_reader_open(struct rdb_reader *r, const char *path, bool verify)
     r->buffer = mem_alloc(BUFFER_BYTES);
     (void)posix_fadvise(r->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* only a hint */
     return RDB_OK;
+}
+
+void rdb_reader_of(struct rdb_reader *r, const void *p, size_t n, uint64_t text_max)
+{
+    *r = (struct rdb_reader){
+        .fd = -1, .text_max = text_max, .total = n, .len = n, .buffer = (char *)p};
 }
 
 void rdb_reader_close(struct rdb_reader *r)
@@ -252,14 +259,17 @@ bool rdb_get_len(struct rdb_reader *r, uint64_t *out)
 
 static bool text_reserve(struct rdb_reader *r, struct rdb_text *t, size_t n)
 {
-    if (n > t->cap || t->cap > TEXT_KEEP) {
+    if (n > r->text_max) {
+        return rdb_fail(r, RDB_ERR_FORMAT, "a string of %zu bytes is too long,", n);
+    }
+    if (t->own == NULL || n > t->cap || t->cap > TEXT_KEEP) {
         size_t cap = MAX_OF(n, (size_t)256);
 
         free(t->own);
         t->cap = 0;
         t->own = mem_try_alloc(cap);
         if (t->own == NULL) {
-            return rdb_fail(r, RDB_ERR_IO, "out of memory for a string of %zu bytes", n);
+            return rdb_fail(r, RDB_ERR_NOMEM, "out of memory for a string of %zu bytes", n);
         }
         t->cap = cap;
     }
@@ -308,7 +318,7 @@ static bool get_lzf(struct rdb_reader *r, struct rdb_text *out)
     }
     packed = mem_try_alloc(packed_len);
     if (packed == NULL) {
-        return rdb_fail(r, RDB_ERR_IO, "out of memory for a string of %llu bytes",
+        return rdb_fail(r, RDB_ERR_NOMEM, "out of memory for a string of %llu bytes",
                         (unsigned long long)packed_len);
     }
     ok = text_reserve(r, out, len) && rdb_get(r, packed, packed_len);

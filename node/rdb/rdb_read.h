@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * node/rdb/rdb_read.h - bytes, lengths and strings of an RDB file, with checks. Private.
+ * node/rdb/rdb_read.h - bytes, lengths and strings of an RDB file, or of a payload in memory, with
+ * checks. Private.
  *
  * No length is believed before it is compared with what is left of the file. The first error
  * stays, with its offset, and every later call fails. */
@@ -10,9 +11,10 @@
 #include "node/rdb/rdb.h"
 
 struct rdb_reader {
-    int fd;
-    uint64_t total;  /* bytes of the file */
-    uint64_t offset; /* of buffer[0] */
+    int fd;            /* -1: the buffer is all there is */
+    uint64_t text_max; /* longest string that is read */
+    uint64_t total;    /* bytes of the file */
+    uint64_t offset;   /* of buffer[0] */
     bool verify;
     uint64_t crc;    /* of the file up to crc_at */
     size_t crc_at;   /* in buffer */
@@ -32,6 +34,8 @@ struct rdb_text {
 void rdb_text_release(struct rdb_text *t);
 
 MUST_CHECK int rdb_reader_open(struct rdb_reader *r, const char *path, bool verify);
+/* Over @n bytes, borrowed; not to be closed. */
+void rdb_reader_of(struct rdb_reader *r, const void *p, size_t n, uint64_t text_max);
 void rdb_reader_close(struct rdb_reader *r);
 
 static inline uint64_t rdb_reader_at(const struct rdb_reader *r) { return r->offset + r->pos; }

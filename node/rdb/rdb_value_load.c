@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "node/rdb/rdb_format.h"
+#include "node/rdb/rdb_old.h"
 #include "node/rdb/rdb_value.h"
 #include "node/types/hash.h"
 #include "node/types/intset.h"
@@ -24,17 +25,47 @@ static bool twice(struct rdb_value *v)
 
 /* ---- values that are one block --------------------------------------------------------------- */
 
-/* A listpack, checked and copied; NULL: failed. */
+static struct listpack *from_listpack(const void *bytes, size_t n)
+{
+    return listpack_validate(bytes, n) ? listpack_canonical(listpack_from(bytes, n)) : NULL;
+}
+
+static bool is_ziplist(unsigned type)
+{
+    return type == RDB_TYPE_LIST_ZIPLIST || type == RDB_TYPE_LIST_QUICKLIST ||
+           type == RDB_TYPE_ZSET_ZIPLIST || type == RDB_TYPE_HASH_ZIPLIST;
+}
+
+static const char *block_name(unsigned type)
+{
+    if (type == RDB_TYPE_HASH_ZIPMAP) {
+        return "zipmap";
+    }
+    return is_ziplist(type) ? "ziplist" : "listpack";
+}
+
+/* What stands in the file for a listpack of today. */
+static struct listpack *from_block(unsigned type, const void *bytes, size_t n)
+{
+    if (type == RDB_TYPE_HASH_ZIPMAP) {
+        return rdb_from_zipmap(bytes, n);
+    }
+    return is_ziplist(type) ? rdb_from_ziplist(bytes, n) : from_listpack(bytes, n);
+}
+
+/* A block, checked and copied; NULL: failed. */
 static struct listpack *get_listpack(struct rdb_value *v)
 {
+    struct listpack *lp;
+
     if (!rdb_get_string(v->in, &v->a)) {
         return NULL;
     }
-    if (!listpack_validate(v->a.p, v->a.n)) {
-        (void)rdb_fail(v->in, RDB_ERR_FORMAT, "a listpack is malformed,");
-        return NULL;
+    lp = v->a.n <= LISTPACK_BYTES_SAFE ? from_block(v->type, v->a.p, v->a.n) : NULL;
+    if (lp == NULL) {
+        (void)rdb_fail(v->in, RDB_ERR_FORMAT, "a %s is malformed,", block_name(v->type));
     }
-    return listpack_from(v->a.p, v->a.n);
+    return lp;
 }
 
 typedef bool take_listpack_fn(struct listpack *lp, const struct types_limits *limits,
@@ -102,7 +133,8 @@ static bool begin_set(struct rdb_value *v)
     v->it = item_detached(set_new());
     if ((int64_t)v->left >
         MAX_OF(v->limits->set_max_listpack_entries, v->limits->set_max_intset_entries)) {
-        set_expect(v->it, v->left, v->hash_key);
+        /* As far as it can be true: so many different members are longer than a byte or two. */
+        set_expect(v->it, MIN_OF(v->left, rdb_reader_left(v->in) / 4 + 1), v->hash_key);
     }
     return true;
 }
@@ -226,14 +258,33 @@ static bool get_element(struct rdb_value *v)
     return true;
 }
 
+/* Redis has written empty nodes in its time: they are passed over, as long as the list has others.
+ */
+static bool get_node(struct rdb_value *v)
+{
+    struct listpack *lp = get_listpack(v);
+
+    if (lp == NULL) {
+        return false;
+    }
+    if (listpack_count(lp) > 0) {
+        list_append_chunk(v->it, lp, v->limits);
+        return true;
+    }
+    free(lp);
+    return v->left > 1 || list_len(v->it) > 0 ? true : twice(v);
+}
+
 /* One element, or one node. */
 static bool step_list(struct rdb_value *v)
 {
     uint64_t kind;
-    struct listpack *lp;
 
     if (v->type == RDB_TYPE_LIST) {
         return get_element(v);
+    }
+    if (v->type == RDB_TYPE_LIST_QUICKLIST) {
+        return get_node(v);
     }
     if (!rdb_get_len(v->in, &kind)) {
         return false;
@@ -245,16 +296,14 @@ static bool step_list(struct rdb_value *v)
         return rdb_fail(v->in, RDB_ERR_FORMAT, "unknown kind of a list's node (%llu)",
                         (unsigned long long)kind);
     }
-    lp = get_listpack(v);
-    if (lp == NULL) {
-        return false;
-    }
-    if (listpack_count(lp) == 0) {
-        free(lp);
-        return rdb_fail(v->in, RDB_ERR_FORMAT, "a list's node is empty,");
-    }
-    list_append_chunk(v->it, lp, v->limits);
-    return true;
+    return get_node(v);
+}
+
+/* A list that is one block. */
+static bool load_list_block(struct rdb_value *v)
+{
+    v->it = item_detached(list_new());
+    return get_node(v);
 }
 
 bool rdb_value_is_known(unsigned type)
@@ -264,12 +313,17 @@ bool rdb_value_is_known(unsigned type)
     case RDB_TYPE_SET:
     case RDB_TYPE_HASH:
     case RDB_TYPE_LIST:
+    case RDB_TYPE_LIST_ZIPLIST:
+    case RDB_TYPE_LIST_QUICKLIST:
     case RDB_TYPE_LIST_QUICKLIST_2:
     case RDB_TYPE_ZSET:
     case RDB_TYPE_ZSET_2:
+    case RDB_TYPE_ZSET_ZIPLIST:
     case RDB_TYPE_ZSET_LISTPACK:
     case RDB_TYPE_SET_INTSET:
     case RDB_TYPE_SET_LISTPACK:
+    case RDB_TYPE_HASH_ZIPMAP:
+    case RDB_TYPE_HASH_ZIPLIST:
     case RDB_TYPE_HASH_LISTPACK:
         return true;
     default:
@@ -290,17 +344,23 @@ bool rdb_value_begin(struct rdb_value *v, unsigned type)
     case RDB_TYPE_HASH:
         return begin_hash(v);
     case RDB_TYPE_LIST:
+    case RDB_TYPE_LIST_QUICKLIST:
     case RDB_TYPE_LIST_QUICKLIST_2:
         return begin_list(v);
+    case RDB_TYPE_LIST_ZIPLIST:
+        return load_list_block(v);
     case RDB_TYPE_ZSET:
     case RDB_TYPE_ZSET_2:
         return begin_zset(v);
+    case RDB_TYPE_ZSET_ZIPLIST:
     case RDB_TYPE_ZSET_LISTPACK:
         return load_listpack(v, zset_take_listpack);
     case RDB_TYPE_SET_INTSET:
         return load_intset(v);
     case RDB_TYPE_SET_LISTPACK:
         return load_listpack(v, set_take_listpack);
+    case RDB_TYPE_HASH_ZIPMAP:
+    case RDB_TYPE_HASH_ZIPLIST:
     case RDB_TYPE_HASH_LISTPACK:
         return load_listpack(v, hash_take_listpack);
     default:
@@ -313,6 +373,7 @@ static bool step_one(struct rdb_value *v)
 {
     switch (v->type) {
     case RDB_TYPE_LIST:
+    case RDB_TYPE_LIST_QUICKLIST:
     case RDB_TYPE_LIST_QUICKLIST_2:
         return step_list(v);
     case RDB_TYPE_SET:

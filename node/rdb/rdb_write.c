@@ -58,10 +58,6 @@ static void push_out(struct rdb_writer *w)
 
 static void write_out(struct rdb_writer *w, const char *p, size_t n)
 {
-    if (w->fd < 0) {
-        buf_append(w->out, p, n);
-        return;
-    }
     while (n > 0 && w->rc == RDB_OK) {
         size_t part = MIN_OF(n, (size_t)SMOOTH_BYTES);
 
@@ -88,6 +84,10 @@ void rdb_flush(struct rdb_writer *w)
 void rdb_put(struct rdb_writer *w, const void *p, size_t n)
 {
     if (w->rc != RDB_OK) {
+        return;
+    }
+    if (w->fd < 0) {
+        buf_append(w->out, p, n);
         return;
     }
     if (n > RDB_WRITE_BUFFER_BYTES - w->len) {

@@ -13,7 +13,7 @@
 #define RDB_WRITE_BUFFER_BYTES (256 * 1024)
 
 struct rdb_writer {
-    int fd;          /* -1: into memory */
+    int fd;          /* -1: into memory, without .buffer */
     struct buf *out; /* then */
     int rc;          /* the first error */
     bool compress;

@@ -555,7 +555,7 @@ static size_t validate_entry(const unsigned char *p, size_t left)
     }
     n = entry_len(p);
     back = back_len(n);
-    if (n + back > left || get_back_len(p + n + back) != n) {
+    if (n > LISTPACK_STRING_MAX || n + back > left || get_back_len(p + n + back) != n) {
         return 0;
     }
     /* The back-length is read from behind: its first byte must be the last one read. */
@@ -586,4 +586,38 @@ bool listpack_validate(const void *bytes, size_t n)
         count++;
     }
     return stored_count(b) == COUNT_UNKNOWN || stored_count(b) == count;
+}
+
+/* The entry is as listpack_append() would write it. */
+static bool is_canonical(listpack_pos p)
+{
+    char scratch[24];
+    struct arg text = listpack_text(p, scratch);
+    struct encoded e;
+
+    encode(&e, text.p, text.n);
+    return entry_len(p) == e.head_len + e.n && memcmp(p, e.head, e.head_len) == 0;
+}
+
+struct listpack *listpack_canonical(struct listpack *lp)
+{
+    listpack_pos p = listpack_first(lp);
+    struct listpack *out;
+    char scratch[24];
+
+    while (p != NULL && is_canonical(p)) {
+        p = listpack_next(lp, p);
+    }
+    if (p == NULL) {
+        return lp;
+    }
+    out = listpack_new();
+    out->head = lp->head;
+    for (p = listpack_first(lp); p != NULL; p = listpack_next(lp, p)) {
+        struct arg text = listpack_text(p, scratch);
+
+        out = listpack_append(out, text.p, text.n);
+    }
+    free(lp);
+    return out;
 }

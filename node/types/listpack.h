@@ -82,7 +82,11 @@ struct listpack *listpack_concat(struct listpack *lp, const struct listpack *mor
 
 /* ---- bytes from elsewhere ------------------------------------------------------------------ */
 
-/* @n bytes are a whole listpack, every entry within it: everything above is safe on a copy. */
+/* @n bytes are a whole listpack, every entry within it: everything above is safe on a copy, once
+ * that has passed listpack_canonical(). */
 bool listpack_validate(const void *bytes, size_t n);
+/* Valid bytes may hold an entry in another form than listpack_append() would give it, which
+ * listpack_find() would not see. Returns @lp with none left; it may have moved. */
+struct listpack *listpack_canonical(struct listpack *lp);
 
 #endif

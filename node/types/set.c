@@ -335,10 +335,13 @@ void *set_take_intset(struct intset *s, const struct types_limits *limits,
     return big;
 }
 
+#define EXPECTED_MAX 1024
+
 bool set_take_listpack(struct listpack *lp, const struct types_limits *limits,
                        const struct siphash_key *hash_key, void **out)
 {
-    struct big_set *b = big_new(hash_key, listpack_count(lp));
+    /* A count is no proof that there are so many different members. */
+    struct big_set *b = big_new(hash_key, MIN_OF(listpack_count(lp), (size_t)EXPECTED_MAX));
     size_t longest = 0, n = 0;
     char scratch[24];
 

@@ -29,6 +29,7 @@ struct harness {
     bool cluster, lfu, on_follower;
     uint32_t db;
     int64_t now_ms, string_max, timeout_us;
+    size_t effect_max;
     uint64_t random;
     struct resp_out out;
     struct types_limits limits;
@@ -87,6 +88,16 @@ int64_t cmd_access_freq(const struct cmd *c, uint32_t access)
     (void)c;
     return access & 0xff;
 }
+
+bool cmd_compresses(const struct cmd *c)
+{
+    (void)c;
+    return true;
+}
+
+size_t cmd_effect_max(const struct cmd *c) { return of(c)->effect_max; }
+
+void harness_set_effect_max(struct harness *h, size_t n) { h->effect_max = n; }
 
 const struct types_limits *cmd_types_limits(const struct cmd *c) { return &of(c)->limits; }
 
@@ -415,6 +426,7 @@ struct harness *harness_new(bool cluster)
     buf_init(&h->effects);
     buf_init(&h->effects_text);
     buf_init(&h->events);
+    h->effect_max = SIZE_MAX;
     h->limits = types_limits_default;
     h->out = (struct resp_out){&h->reply, 2};
     return h;

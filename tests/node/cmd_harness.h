@@ -47,6 +47,7 @@ void harness_set_protocol(struct harness *h, uint8_t version);
 int64_t harness_now(const struct harness *h);
 void harness_set_now(struct harness *h, int64_t now_ms);
 void harness_set_string_max(struct harness *h, int64_t n);
+void harness_set_effect_max(struct harness *h, size_t n);
 void harness_set_lfu(struct harness *h, bool lfu);
 struct keyspace *harness_keyspace(struct harness *h);
 /* Delete what is due on the leader, with effects, as active expiry does. */

@@ -190,9 +190,10 @@ static void server_dir(struct server *s)
 static void server_start(struct server *s)
 {
     int64_t deadline = clock_boot_us() + START_DEADLINE_MS * 1000;
-    const char *const argv[] = {"redis-server", "--port", s->port,  "--bind", "127.0.0.1",
-                                "--dir",        s->dir,   "--save", "",       "--appendonly",
-                                "no",           NULL};
+    const char *const argv[] = {
+        "redis-server", "--port", s->port, "--bind",       "127.0.0.1", "--dir",
+        s->dir,         "--save", "",      "--appendonly", "no",        "--enable-debug-command",
+        "yes",          NULL};
     char *pong = NULL;
 
     snprintf(s->port, sizeof s->port, "%u", free_port());
@@ -509,12 +510,157 @@ static void we_load_the_files_of_redis(void **state)
     free_entries(e, n);
 }
 
+/* ---- all types, at both sides of every threshold ----------------------------------------------
+ */
+
+#define MANY_WORDS 2600
+
+/* A command of @n words; must not be answered by an error. */
+static void call_any(struct server *s, size_t n, const struct word *words)
+{
+    char *text = call(s, n, words);
+
+    if (text != NULL && text[0] == '-') {
+        fail_msg("%s: %s", words[0].p, text);
+    }
+    free(text);
+}
+
+/* Element @i of a collection, with @len bytes where that is not 0; a number every second time. */
+static struct word element(char *out, size_t i, size_t len)
+{
+    static const int64_t numbers[] = {0,       127,       128,       4095,      4096,     -4096,
+                                      -4097,   32767,     32768,     -32768,    -32769,   8388607,
+                                      8388608, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN};
+
+    if (len == 0 && i < ARRAY_LEN(numbers)) {
+        return (struct word){out, (size_t)sprintf(out, "%lld", (long long)numbers[i])};
+    }
+    if (len == 0) {
+        return (struct word){out, (size_t)sprintf(out, i % 2 == 0 ? "%zu" : "e%zu", i * 37)};
+    }
+    memset(out, 'a' + (int)(i % 26), len);
+    (void)sprintf(out, "%zu", i);
+    out[strlen(out)] = '.';
+    return (struct word){out, len};
+}
+
+/* @name: the command; @score: each element has a score before it, @pairs: a value behind it. */
+static void fill_collection(struct server *s, const char *name, bool score, bool pairs, size_t n,
+                            size_t len)
+{
+    static char text[MANY_WORDS][9000], key[64];
+    static struct word words[MANY_WORDS + 2];
+    size_t at = 2;
+
+    snprintf(key, sizeof key, "%s:%zu:%zu", name, n, len);
+    words[0] = WORD(name);
+    words[1] = WORD(key);
+    for (size_t i = 0; i < n; i++) {
+        if (score) {
+            words[at] =
+                (struct word){text[at], (size_t)sprintf(text[at], "%.17g", 0.1 * (double)i)};
+            at++;
+        }
+        words[at] = element(text[at], i, len);
+        at++;
+        if (pairs) {
+            words[at] = element(text[at], i + 1, len);
+            at++;
+        }
+    }
+    call_any(s, at, words);
+}
+
+static void fill_all_types(struct server *s)
+{
+    /* list-max-listpack-size -2 is 8 KiB; the others are 128, 512, 64 and such. */
+    static const size_t counts[] = {1, 2, 17, 127, 128, 129, 511, 512, 513, 700};
+    static const size_t lengths[] = {0, 20, 21, 63, 64, 65};
+    static const size_t long_ones[] = {4095, 4096, 8000, 8180, 8190, 8192, 8200, 8900};
+
+    for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+        for (size_t j = 0; j < ARRAY_LEN(lengths); j++) {
+            fill_collection(s, "RPUSH", false, false, counts[i], lengths[j]);
+            fill_collection(s, "SADD", false, false, counts[i], lengths[j]);
+            fill_collection(s, "HSET", false, true, counts[i], lengths[j]);
+            fill_collection(s, "ZADD", true, false, counts[i], lengths[j]);
+        }
+    }
+    for (size_t i = 0; i < ARRAY_LEN(long_ones); i++) {
+        fill_collection(s, "RPUSH", false, false, 3, long_ones[i]);
+        fill_collection(s, "SADD", false, false, 3, long_ones[i]);
+    }
+    call_any(s, 3, (struct word[]){WORD("PEXPIREAT"), WORD("SADD:17:0"), WORD("4102444800000")});
+    call_any(s, 6,
+             (struct word[]){WORD("ZADD"), WORD("infinite"), WORD("-inf"), WORD("a"), WORD("inf"),
+                             WORD("b")});
+}
+
+static void fill_intsets(struct server *s)
+{
+    static const int64_t widest[] = {INT16_MIN, INT16_MAX,        INT16_MAX + 1, INT32_MIN,
+                                     INT32_MAX, INT64_C(1) << 31, INT64_MIN,     INT64_MAX};
+
+    for (size_t i = 0; i < ARRAY_LEN(widest); i++) {
+        char key[32], number[32];
+
+        snprintf(key, sizeof key, "ints:%zu", i);
+        snprintf(number, sizeof number, "%lld", (long long)widest[i]);
+        call_any(s, 5,
+                 (struct word[]){WORD("SADD"), WORD(key), WORD("1"), WORD("-2"), WORD(number)});
+    }
+}
+
+/* A stock Redis's file, loaded here, saved here, and loaded by a stock Redis again: that one has
+ * the very same data as the first. */
+static void values_of_all_types_go_through_our_hands(void **state)
+{
+    struct server a = {.pid = 0}, b = {.pid = 0};
+    struct keyspace *ks = new_keyspace(1);
+    struct rdb_loader *l;
+    char *was, *is;
+    int rc;
+
+    (void)state;
+    if (!installed("redis-server")) {
+        skip();
+    }
+    server_dir(&a);
+    server_start(&a);
+    fill_all_types(&a);
+    fill_intsets(&a);
+    call_ok(&a, 1, &WORD("SAVE"));
+    was = call(&a, 2, (struct word[]){WORD("DEBUG"), WORD("DIGEST")});
+    assert_int_equal(rdb_loader_new(a.rdb, true, &l), RDB_OK);
+    do {
+        rc = rdb_loader_step(l, ks, 500, 0);
+    } while (rc == 1);
+    if (rc != RDB_OK) {
+        fail_msg("%s", rdb_loader_error(l));
+    }
+    rdb_loader_free(l);
+    server_stop(&a);
+    for (unsigned compress = 0; compress < 2; compress++) {
+        server_dir(&b);
+        save(&b, ks, compress);
+        server_start(&b);
+        is = call(&b, 2, (struct word[]){WORD("DEBUG"), WORD("DIGEST")});
+        assert_string_equal(is, was);
+        free(is);
+        server_stop(&b);
+    }
+    free(was);
+    keyspace_free(ks);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(redis_check_rdb_accepts_our_files),
         cmocka_unit_test(redis_loads_our_files),
         cmocka_unit_test(we_load_the_files_of_redis),
+        cmocka_unit_test(values_of_all_types_go_through_our_hands),
     };
 
     signal(SIGPIPE, SIG_IGN);

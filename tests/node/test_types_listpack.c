@@ -235,6 +235,15 @@ static void damaged_bytes_are_refused_or_whole(void **state)
             }
             assert_true(sum <= n * 24);
             assert_int_equal(listpack_count(back), count);
+            /* Whatever form an entry had, it is found now. */
+            back = listpack_canonical(back);
+            assert_int_equal(listpack_count(back), count);
+            assert_true(listpack_validate(back->bytes, listpack_bytes(back)));
+            for (listpack_pos p = listpack_first(back); p != NULL; p = listpack_next(back, p)) {
+                struct arg text = listpack_text(p, scratch);
+
+                assert_non_null(listpack_find(back, listpack_first(back), text.p, text.n, 0));
+            }
             kept++;
             free(back);
         }

@@ -12,6 +12,7 @@ import time
 
 import diff_bitmap  # noqa: F401  registers its commands
 import diff_commands
+import diff_dump  # noqa: F401  likewise
 import diff_geo  # noqa: F401  likewise
 import diff_hash_set  # noqa: F401  likewise
 import diff_list  # noqa: F401  likewise
@@ -22,6 +23,7 @@ from diff_wire import Connection, encode
 ROUND = 40
 DATABASES = 16
 DATA_EVERY = 5  # rounds
+COPY = b"(copy)"  # a key that no random command uses
 
 # What reads a whole value of each type, and how it compares.
 WHOLE_VALUE = {
@@ -224,6 +226,25 @@ class Differential:
                     if not MODES[step.mode](x, y):
                         self._differ(protocol, step, x.raw, y.raw)
                         return False
+                if not self._payloads(protocol, name, kind):
+                    return False
+        return True
+
+    def _payloads(self, protocol, name, kind):
+        """What one server dumps is the same value on the other."""
+        pair = self.pairs[protocol]
+        dumps = [c.call(b"DUMP", name) for c in pair]
+        if dumps[0].is_error or dumps[0].is_null:  # a key that has just expired, or no DUMP
+            return True
+        read = WHOLE_VALUE[kind](COPY)
+        restored = [c.call(b"RESTORE", COPY, b"0", d.value, b"REPLACE") for c, d in zip(pair, dumps[::-1])]
+        values = [c.call(*read.args) for c in pair]
+        for c in pair:
+            c.call(b"DEL", COPY)
+        for x, y, mode in ((*restored, "bytes"), (*values, read.mode)):
+            if not MODES[mode](x, y):
+                self._differ(protocol, Step((b"RESTORE", name, b"(of the other)")), x.raw, y.raw)
+                return False
         return True
 
 
