@@ -118,6 +118,10 @@ static int parse_option(struct config *c, char *const *words, size_t n, const st
         }
         return parse_include(c, words[1], at, error);
     }
+    if (o == NULL && config_refusal(words[0], strlen(words[0])) != NULL) {
+        return fail(error, "%s%.100s is refused: %s", where, words[0],
+                    config_refusal(words[0], strlen(words[0])));
+    }
     if (o == NULL) {
         return at->is_argument ? fail(error, "unknown option '--%.100s'", words[0])
                                : fail(error, "%sunknown option '%.100s'", where, words[0]);
@@ -357,7 +361,7 @@ void config_print_help(void)
     for (size_t i = 0; i < config_option_count(); i++) {
         const struct config_option *o = config_option_at(i);
 
-        if (o->flags & CONFIG_FIXED) {
+        if (o->flags & (CONFIG_FIXED | CONFIG_KEPT)) {
             continue;
         }
         printf("  --%-28s %s%s%s\n", o->name, o->help, o->initial[0] != '\0' ? "; default " : "",

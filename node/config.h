@@ -10,6 +10,7 @@
 
 #include "base/base.h"
 #include "base/buf.h"
+#include "node/config_kept.h"
 #include "node/types/limits.h"
 
 /* Bytes of room behind a char *error of this module. */
@@ -109,6 +110,8 @@ struct config {
     bool rdbcompression, rdbchecksum;
     bool activerehashing;
     bool active_expire; /* DEBUG SET-ACTIVE-EXPIRE; no option */
+
+    struct config_kept kept; /* options of Redis that change nothing here */
 
     /* What cannot be chosen in this version: each has the one value that is true, for clients that
      * ask, and any other is refused. */

@@ -323,12 +323,22 @@ static const struct config_option options[] = {
     FIXED_BOOL("lazyfree-lazy-user-flush", lazyfree_lazy_user_flush, "yes", LAZY),
 };
 
-size_t config_option_count(void) { return ARRAY_LEN(options); }
+/* Those of config_kept.c stand behind the others. */
+size_t config_option_count(void) { return ARRAY_LEN(options) + config_kept_count(); }
 
 const struct config_option *config_option_at(size_t i)
 {
-    assert(i < ARRAY_LEN(options));
-    return &options[i];
+    return i < ARRAY_LEN(options) ? &options[i] : config_kept_at(i - ARRAY_LEN(options));
+}
+
+size_t config_option_index(const struct config_option *o)
+{
+    size_t i = 0;
+
+    while (config_option_at(i) != o) {
+        i++;
+    }
+    return i;
 }
 
 static bool has_name(const char *have, const char *name, size_t n)
@@ -338,9 +348,11 @@ static bool has_name(const char *have, const char *name, size_t n)
 
 const struct config_option *config_option_find(const char *name, size_t n)
 {
-    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
-        if (has_name(options[i].name, name, n) || has_name(options[i].alias, name, n)) {
-            return &options[i];
+    for (size_t i = 0; i < config_option_count(); i++) {
+        const struct config_option *o = config_option_at(i);
+
+        if (has_name(o->name, name, n) || has_name(o->alias, name, n)) {
+            return o;
         }
     }
     return NULL;

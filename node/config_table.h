@@ -29,6 +29,7 @@ enum {
     CONFIG_MEMORY = 1u << 3,
     CONFIG_FIXED = 1u << 4,   /* has one value, .why says why */
     CONFIG_PERCENT = 1u << 5, /* "5%" is understood, too, and kept as -5 */
+    CONFIG_KEPT = 1u << 6,    /* its value is kept and changes nothing, .why says why */
 };
 
 struct config_name {
@@ -49,12 +50,13 @@ struct config_option {
     int64_t min, max;                /* INT */
     const struct config_name *names; /* ENUM; ends with NULL */
     config_check_fn *check;          /* STRING, WORDS, LIST: each word */
-    const char *why;                 /* FIXED */
+    const char *why;                 /* FIXED, KEPT */
     const char *help;
 };
 
 size_t config_option_count(void);
 const struct config_option *config_option_at(size_t i);
+size_t config_option_index(const struct config_option *o);
 /* Case-insensitive, also by alias. NULL: unknown. */
 const struct config_option *config_option_find(const char *name, size_t n);
 

@@ -64,7 +64,7 @@ static void get_matching(struct cmd *c, const struct arg *a, struct shown *s)
         const struct config_option *o = config_option_find(a->p, a->n);
 
         if (o != NULL) {
-            size_t i = (size_t)(o - config_option_at(0));
+            size_t i = config_option_index(o);
 
             /* The name comes back as it was asked for. */
             show(c, o, a->p, a->n, arg_is(a, o->name) ? &s->name[i] : &s->alias[i], s);
@@ -241,6 +241,13 @@ static bool read_changes(struct cmd *c, struct change *changes, size_t n)
         const struct arg *name = &c->argv[2 + 2 * i];
 
         changes[i].option = config_option_find(name->p, name->n);
+        if (changes[i].option == NULL && config_refusal(name->p, name->n) != NULL) {
+            char text[64];
+
+            snprintf(text, sizeof text, "%.*s", (int)name->n, name->p);
+            set_failed(c, text, config_refusal(name->p, name->n));
+            return false;
+        }
         if (changes[i].option == NULL) {
             resp_errorf(c->reply,
                         "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'",

@@ -51,7 +51,7 @@ static void every_option_begins_as_its_entry_says(void **state)
         assert_ptr_equal(config_option_find(o->name, strlen(o->name)), o);
         assert_true(config_option_set_text(&c, o, o->initial, error));
         assert_string_equal(shown(&c, o->name), o->initial);
-        assert_int_equal((o->flags & CONFIG_FIXED) != 0, o->why != NULL);
+        assert_int_equal((o->flags & (CONFIG_FIXED | CONFIG_KEPT)) != 0, o->why != NULL);
         for (size_t j = 0; j < i; j++) {
             assert_string_not_equal(config_option_at(j)->name, o->name);
         }
@@ -404,6 +404,68 @@ static void a_rewrite_keeps_what_still_holds(void **state)
     }
 }
 
+/* Every option that is merely kept, set to another value than its first. */
+static void change_kept(struct config *c)
+{
+    char error[CONFIG_ERROR_MAX];
+
+    for (size_t i = 0; i < config_kept_count(); i++) {
+        const struct config_option *o = config_kept_at(i);
+        char number[32];
+        const char *other = "some words";
+
+        if (o->flags & CONFIG_FIXED) {
+            continue;
+        }
+        if (o->type == CONFIG_BOOL) {
+            other = strcmp(o->initial, "yes") == 0 ? "no" : "yes";
+        } else if (o->type == CONFIG_INT) {
+            snprintf(number, sizeof number, "%lld", (long long)o->min);
+            if (strcmp(number, o->initial) == 0) {
+                snprintf(number, sizeof number, "%lld", (long long)o->max);
+            }
+            other = number;
+        } else if (o->type == CONFIG_ENUM) {
+            other = strcmp(o->names[0].name, o->initial) == 0 ? o->names[1].name : o->names[0].name;
+        }
+        if (!config_option_set_text(c, o, other, error)) {
+            fail_msg("%s %s: %s", o->name, other, error);
+        }
+    }
+}
+
+/* What does not exist has a reason, which ends the start, and stands in the manual. */
+static void what_is_refused_says_why(void **state)
+{
+    char error[CONFIG_ERROR_MAX];
+    const char *name, *why;
+    char *manual;
+    struct config c;
+    size_t n;
+
+    (void)state;
+    config_init(&c);
+    assert_int_equal(file_read_all(MANUAL, 1 << 20, &manual, &n), 0);
+    for (size_t i = 0; (name = config_refused_at(i, &why)) != NULL; i++) {
+        char text[300], want[CONFIG_ERROR_MAX];
+
+        assert_null(config_option_find(name, strlen(name)));
+        assert_string_equal(config_refusal(name, strlen(name)), why);
+        snprintf(text, sizeof text, "%s x", name);
+        assert_int_equal(config_parse_text(&c, text, "f", error), -1);
+        snprintf(want, sizeof want, "f:1: %s is refused: %s", name, why);
+        assert_string_equal(error, want);
+        snprintf(text, sizeof text, "`%s`", name);
+        if (strstr(manual, text) == NULL) {
+            fail_msg("%s is not in the manual", name);
+        }
+    }
+    assert_non_null(config_refusal("REPLICAOF", 9));
+    assert_null(config_refusal("replicao", 8));
+    free(manual);
+    config_release(&c);
+}
+
 /* Whatever the settings are, the file says them: every option set to something else, written,
  * read back. */
 static void a_rewritten_file_reads_back_as_the_settings(void **state)
@@ -443,6 +505,7 @@ static void a_rewritten_file_reads_back_as_the_settings(void **state)
     config_init(&b);
     config_init(&fresh);
     assert_int_equal(config_parse_text(&a, text, "f", error), 0);
+    change_kept(&a);
     for (size_t i = 0; i < config_option_count(); i++) {
         const struct config_option *o = config_option_at(i);
 
@@ -504,8 +567,8 @@ static void the_manual_describes_every_option(void **state)
     assert_int_equal(file_read_all(MANUAL, 1 << 20, &manual, &n), 0);
     for (size_t i = 0; i < config_option_count(); i++) {
         const struct config_option *o = config_option_at(i);
-        bool fixed = (o->flags & CONFIG_FIXED) != 0;
-        bool live = (o->flags & (CONFIG_IMMUTABLE | CONFIG_PROTECTED | CONFIG_FIXED)) == 0;
+        bool fixed = (o->flags & (CONFIG_FIXED | CONFIG_KEPT)) != 0;
+        bool live = (o->flags & (CONFIG_IMMUTABLE | CONFIG_PROTECTED)) == 0 && !fixed;
         char text[300];
         char row[2048];
         const char *at, *end;
@@ -541,6 +604,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(files_are_read_as_redis_writes_them),
     cmocka_unit_test(errors_name_line_and_option),
     cmocka_unit_test(rules_between_settings_are_checked),
+    cmocka_unit_test(what_is_refused_says_why),
     cmocka_unit_test_setup_teardown(the_command_line_comes_after_the_file, make_folder,
                                     remove_folder),
     cmocka_unit_test(the_command_line_is_refused_by_option),
