@@ -231,7 +231,7 @@ static void reply_not_leader(const struct blocked *b)
     struct client *c = b->client;
 
     if (c->node->config.cluster_enabled) {
-        route_reply_redirect(c->node, b->group, b->slot < 0 ? 0 : (uint16_t)b->slot, &c->reply);
+        route_reply_redirect(c, b->group, b->slot < 0 ? 0 : (uint16_t)b->slot, &c->reply);
     } else {
         resp_error(&c->reply, "UNBLOCKED force unblock from blocking operation, instance state "
                               "changed (master -> replica?)");

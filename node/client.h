@@ -71,6 +71,7 @@ enum client_flag {
     CLIENT_NO_EVICT = 1u << 13,
     CLIENT_NO_TOUCH = 1u << 14,
     CLIENT_AUTHENTICATED = 1u << 15,
+    CLIENT_CAN_REDIRECT = 1u << 16,    /* CLIENT CAPA REDIRECT */
     CLIENT_READING_STOPPED = 1u << 17, /* back-pressure */
     CLIENT_AWAITS_CHANGE = 1u << 18,   /* BLOCKED until a change is decided: not to be unblocked */
 };

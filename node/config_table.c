@@ -294,7 +294,7 @@ static const struct config_option options[] = {
          "keep a histogram of how long each command takes"),
     TEXT("latency-tracking-info-percentiles", CONFIG_WORDS, latency_tracking_info_percentiles, 0,
          check_percentile, "50 99 99.9", "of these INFO latencystats shows"),
-    INT("latency-monitor-threshold", latency_monitor_threshold, 0, 0, INT64_MAX / 1000, "0",
+    INT("latency-monitor-threshold", latency_monitor_threshold, 0, 0, INT64_MAX, "0",
         "ms from which on an event is entered for LATENCY; 0: none is"),
     BOOL("activerehashing", activerehashing, 0, "yes", "resize tables also while nobody asks"),
 

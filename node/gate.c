@@ -251,7 +251,7 @@ find_lost(struct client *c, uint32_t i, uint32_t end, const struct group *g,
     return NULL;
 }
 
-static void reply_lost(struct node *n, struct group *g, const struct segment *s,
+static void reply_lost(const struct client *c, struct group *g, const struct segment *s,
                        struct resp_out *reply)
 {
     if (s->others_wrote) {
@@ -260,9 +260,9 @@ static void reply_lost(struct node *n, struct group *g, const struct segment *s,
                    "ERR some slots went to another node while the command was executed: what "
                    "it did in the others may stay");
     } else {
-        route_reply_redirect(n, g, s->slot, reply);
+        route_reply_redirect(c, g, s->slot, reply);
     }
-    n->stats.redirected_replies++;
+    c->node->stats.redirected_replies++;
 }
 
 /* Rewrite the unreleased output of @c: replies with a segment of @g for which @is_lost says so
@@ -287,7 +287,7 @@ static void replace_lost(struct client *c, struct group *g,
         lost = find_lost(c, i, end, g, is_lost);
         n = (size_t)(segment_at(c, end - 1)->end - from);
         if (lost != NULL) {
-            reply_lost(c->node, g, lost, &reply);
+            reply_lost(c, g, lost, &reply);
         } else {
             buf_append(&c->out, buf_head(&old) + (from - c->out_base), n);
         }

@@ -332,6 +332,19 @@ static void rebuild(struct group *g)
     start_loading(g, g->snapshot);
 }
 
+bool group_reload(struct group *g)
+{
+    bool idle = g->committed == g->proposed && g->batch.len == 0 && g->parking == 0;
+
+    if ((g->state != GROUP_SERVING && g->state != GROUP_FOLLOWING) || !idle || g->transfer_wanted) {
+        return false;
+    }
+    log_notice("group %u: state is thrown away and loaded again, as asked", g->number);
+    g->serve_from = MAX_OF(g->serve_from, g->applied);
+    start_loading(g, g->snapshot);
+    return true;
+}
+
 static void transfer_ended(struct group *g)
 {
     if (g->transfer_wanted) {

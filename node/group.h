@@ -149,6 +149,10 @@ void group_on_peer(struct group *g, uint64_t number, bool up);
 /* Let parked clients try again. */
 void group_wake_parked(struct group *g);
 
+/* Throw the state away and load it again from snapshot and log, as after a restart; a leader goes
+ * on leading. What was read before stays true. False: it has open batches, or is not at rest. */
+MUST_CHECK bool group_reload(struct group *g);
+
 /* Begin to hand leadership to @to (0: best). False: not the leader, or one is under way. */
 MUST_CHECK bool group_transfer(struct group *g, uint64_t to);
 

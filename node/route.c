@@ -79,8 +79,10 @@ static unsigned slot_for(const struct node *n, const struct group *g, uint16_t s
     return first == CLUSTER_SLOTS ? 0 : first;
 }
 
-void route_reply_redirect(struct node *n, struct group *g, uint16_t slot, struct resp_out *reply)
+void route_reply_redirect(const struct client *c, struct group *g, uint16_t slot,
+                          struct resp_out *reply)
 {
+    struct node *n = c->node;
     const struct cluster_node *leader = NULL;
 
     if (g->leader != 0) {
@@ -97,6 +99,8 @@ void route_reply_redirect(struct node *n, struct group *g, uint16_t slot, struct
     }
     if (leader != NULL && leader->number == raft_host_identity(n->host)->node) {
         resp_error(reply, "LOADING Redis is loading the dataset in memory");
+    } else if (leader != NULL && (c->flags & CLIENT_CAN_REDIRECT)) {
+        resp_errorf(reply, "REDIRECT %s:%u", leader->client.host, leader->client.port);
     } else if (leader != NULL) {
         resp_error(reply, "READONLY You can't write against a read only replica.");
     } else {
@@ -105,15 +109,15 @@ void route_reply_redirect(struct node *n, struct group *g, uint16_t slot, struct
     }
 }
 
-static enum route refuse(struct cmd *cmd, struct group *g, uint16_t slot)
+static enum route refuse(struct client *c, struct cmd *cmd, struct group *g, uint16_t slot)
 {
-    route_reply_redirect(cmd->node, g, slot, cmd->reply);
+    route_reply_redirect(c, g, slot, cmd->reply);
     return ROUTE_REPLIED;
 }
 
 static enum route park_or_refuse(struct client *c, struct cmd *cmd, struct group *g, uint16_t slot)
 {
-    return c->park_expired ? refuse(cmd, g, slot) : ROUTE_PARK;
+    return c->park_expired ? refuse(c, cmd, g, slot) : ROUTE_PARK;
 }
 
 /* @local_read: may be answered from a follower's state. */
@@ -152,7 +156,7 @@ static enum route decide(struct client *c, struct cmd *cmd, struct group *g, uin
     case GROUP_UNDECIDED:
         break;
     }
-    return elsewhere ? refuse(cmd, g, slot) : park_or_refuse(c, cmd, g, slot);
+    return elsewhere ? refuse(c, cmd, g, slot) : park_or_refuse(c, cmd, g, slot);
 }
 
 /* The cluster is not formed, or this node has no replica of the group. */
@@ -180,7 +184,11 @@ static bool may_read_locally(const struct client *c, uint32_t flags)
     if (flags & CMD_WRITE) {
         return false;
     }
-    return !c->node->config.cluster_enabled || (c->flags & CLIENT_READONLY) != 0;
+    if ((c->flags & CLIENT_READONLY) != 0) {
+        return true;
+    }
+    /* Without slots, who cannot follow a redirection reads where he is. */
+    return !c->node->config.cluster_enabled && (c->flags & CLIENT_CAN_REDIRECT) == 0;
 }
 
 bool route_is_over_keyspace(const struct command *cmd)
@@ -215,11 +223,17 @@ static enum route route_keyspace(struct client *c, struct cmd *cmd)
     struct span *s = &c->node->span;
 
     if (is_write && !groups_lead(c->node) && group_leader_is_elsewhere(cmd->group)) {
+        if (!c->node->config.cluster_enabled) {
+            return refuse(c, cmd, cmd->group, ROUTE_ANY_SLOT);
+        }
         resp_error(cmd->reply, "READONLY You can't write against a read only replica.");
         return ROUTE_REPLIED;
     }
     if (c->node->n_groups <= NODE_FIRST_DATA_GROUP + 1) {
-        return decide(c, cmd, cmd->group, ROUTE_ANY_SLOT, !is_write);
+        bool local =
+            c->node->config.cluster_enabled ? !is_write : may_read_locally(c, cmd->command->flags);
+
+        return decide(c, cmd, cmd->group, ROUTE_ANY_SLOT, local);
     }
     span_clear(s);
     span_add_shown(s, c->node);
@@ -290,5 +304,6 @@ enum route route_exec(struct client *c, struct cmd *cmd, uint32_t flags, int slo
         span_add_shown(s, c->node);
     }
     return decide_span(c, cmd, s, slot < 0 ? ROUTE_ANY_SLOT : (uint16_t)slot,
-                       (flags & CMD_WRITE) == 0 && (slot < 0 || may_read_locally(c, flags)));
+                       (flags & CMD_WRITE) == 0 && ((slot < 0 && c->node->config.cluster_enabled) ||
+                                                    may_read_locally(c, flags)));
 }

@@ -26,8 +26,9 @@ int route_slot(const struct command *cmd, const struct arg *argv, int argc);
 /* In place of a slot: any of the group's (the command has no key). */
 #define ROUTE_ANY_SLOT UINT16_MAX
 
-/* The error that sends a client to where @g is served now: MOVED, READONLY, CLUSTERDOWN ... All
+/* The error that sends @c to where @g is served now: MOVED, REDIRECT, READONLY, CLUSTERDOWN ... All
  * of them mean: surely not executed. */
-void route_reply_redirect(struct node *n, struct group *g, uint16_t slot, struct resp_out *reply);
+void route_reply_redirect(const struct client *c, struct group *g, uint16_t slot,
+                          struct resp_out *reply);
 
 #endif

@@ -100,7 +100,7 @@ static bool may_run_here(struct client *c, struct cmd *cmd, struct group *g, uin
 {
     if (g != NULL && group_leader_is_elsewhere(g) &&
         ((cmd->command->flags & CMD_WRITE) || !local_read)) {
-        route_reply_redirect(c->node, g, slot, cmd->reply);
+        route_reply_redirect(c, g, slot, cmd->reply);
         return false;
     }
     return true;
@@ -123,7 +123,11 @@ static bool is_fine(struct client *c, struct cmd *cmd)
     int slot;
 
     if (!c->node->config.cluster_enabled) {
-        return may_run_here(c, cmd, groups_home(c->node), 0, true);
+        bool wants_leader =
+            (cmd->command->flags & CMD_READONLY) != 0 &&
+            (c->flags & (CLIENT_CAN_REDIRECT | CLIENT_READONLY)) == CLIENT_CAN_REDIRECT;
+
+        return may_run_here(c, cmd, groups_home(c->node), 0, !wants_leader);
     }
     if (cmd->command->n_key_specs == 0) {
         return true;

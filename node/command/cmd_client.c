@@ -373,6 +373,14 @@ void cmd_client_kill(struct cmd *c)
 
 /* ---- pausing, unblocking ------------------------------------------------------------------- */
 
+/* As Redis says it of a subcommand with too many words. */
+static void wrong_count(struct cmd *c)
+{
+    resp_errorf(c->reply,
+                "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try CLIENT HELP.",
+                (int)MIN_OF(c->argv[1].n, 128u), c->argv[1].p);
+}
+
 void cmd_client_pause(struct cmd *c)
 {
     struct clients *all = &c->node->clients;
@@ -386,7 +394,7 @@ void cmd_client_pause(struct cmd *c)
             return;
         }
     } else if (c->argc > 4) {
-        cmd_reply_arity_error(c);
+        wrong_count(c);
         return;
     }
     if (!cmd_arg_i64(c, 2, &ms, "ERR timeout is not an integer or out of range")) {
@@ -426,7 +434,7 @@ void cmd_client_unblock(struct cmd *c)
             return;
         }
     } else if (c->argc > 4) {
-        cmd_reply_arity_error(c);
+        wrong_count(c);
         return;
     }
     if (!cmd_arg_i64(c, 2, &id, NULL)) {
@@ -456,6 +464,17 @@ void cmd_client_reply(struct cmd *c)
     }
 }
 
+/* What the client can do; what is not known here it may say as well. */
+void cmd_client_capa(struct cmd *c)
+{
+    for (int i = 2; i < c->argc; i++) {
+        if (arg_is(&c->argv[i], "redirect")) {
+            c->client->flags |= CLIENT_CAN_REDIRECT;
+        }
+    }
+    cmd_reply_ok(c);
+}
+
 static void set_flag(struct cmd *c, uint32_t flag)
 {
     if (arg_is(&c->argv[2], "on")) {
@@ -476,6 +495,10 @@ void cmd_client_no_touch(struct cmd *c) { set_flag(c, CLIENT_NO_TOUCH); }
 void cmd_client_help(struct cmd *c)
 {
     static const char *const lines[] = {
+        "CAPA <capability> [<capability> ...]",
+        "    Say what this connection's client can do: REDIRECT, to be sent to the leader where "
+        "there",
+        "    are no slots.",
         "GETNAME",
         "    Return the name of this connection.",
         "GETREDIR",

@@ -195,9 +195,9 @@ void cmd_reset(struct cmd *c)
     struct client *client = c->client;
 
     txn_discard(client);
-    client->flags &=
-        ~(uint32_t)(CLIENT_READONLY | CLIENT_ASKING | CLIENT_AUTHENTICATED | CLIENT_REPLY_OFF |
-                    CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT | CLIENT_NO_TOUCH | CLIENT_NO_EVICT);
+    client->flags &= ~(uint32_t)(CLIENT_READONLY | CLIENT_ASKING | CLIENT_AUTHENTICATED |
+                                 CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT |
+                                 CLIENT_CAN_REDIRECT | CLIENT_NO_TOUCH | CLIENT_NO_EVICT);
     client->db = 0;
     free(client->name);
     client->name = NULL;
@@ -217,9 +217,15 @@ static bool cluster_only(struct cmd *c)
     return true;
 }
 
+/* There are replicas to read from without slots as well, for those who ask to be redirected. */
+static bool can_be_sent_away(struct cmd *c)
+{
+    return (c->client->flags & CLIENT_CAN_REDIRECT) != 0 || cluster_only(c);
+}
+
 void cmd_readonly(struct cmd *c)
 {
-    if (cluster_only(c)) {
+    if (can_be_sent_away(c)) {
         c->client->flags |= CLIENT_READONLY;
         cmd_reply_ok(c);
     }
@@ -227,7 +233,7 @@ void cmd_readonly(struct cmd *c)
 
 void cmd_readwrite(struct cmd *c)
 {
-    if (cluster_only(c)) {
+    if (can_be_sent_away(c)) {
         c->client->flags &= ~(uint32_t)CLIENT_READONLY;
         cmd_reply_ok(c);
     }

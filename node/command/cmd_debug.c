@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "node/access.h"
+#include "node/command/debug.h"
 #include "node/command/handlers.h"
 #include "node/effects.h"
 #include "node/gate.h"
@@ -557,6 +558,10 @@ static void debug_help(struct cmd *c)
         "PROTOCOL <type>",
         "    Reply with a value of the type: string, integer, double, bignum, null, array, set,",
         "    map, attrib, push, verbatim, true, false.",
+        "RELOAD [NOSAVE]",
+        "    Throw the data away and read it back from snapshot and log; without NOSAVE new "
+        "snapshots",
+        "    are taken first.",
         "SEGFAULT",
         "    Crash the process by a signal.",
         "SET-ACTIVE-EXPIRE <0|1>",
@@ -576,19 +581,13 @@ void cmd_debug(struct cmd *c)
         int argc_min, argc_max; /* < 0: any */
         void (*fn)(struct cmd *c);
     } subcommands[] = {
-        {"HELP", 2, 2, debug_help},
-        {"SLEEP", 3, 3, debug_sleep},
-        {"DIGEST", 2, 2, debug_digest},
-        {"DIGEST-VALUE", 2, -1, debug_digest_value},
-        {"OBJECT", 3, 3, debug_object},
-        {"HTSTATS", 3, 3, debug_htstats},
-        {"POPULATE", 3, 5, debug_populate},
-        {"PROTOCOL", 3, 3, debug_protocol},
-        {"SET-ACTIVE-EXPIRE", 3, 3, debug_set_active_expire},
-        {"LOG", 3, 3, debug_log},
-        {"ERROR", 3, 3, debug_error},
-        {"SEGFAULT", 2, 2, debug_segfault},
-        {"PANIC", 2, 2, debug_panic},
+        {"HELP", 2, 2, debug_help},         {"SLEEP", 3, 3, debug_sleep},
+        {"DIGEST", 2, 2, debug_digest},     {"DIGEST-VALUE", 2, -1, debug_digest_value},
+        {"OBJECT", 3, 3, debug_object},     {"HTSTATS", 3, 3, debug_htstats},
+        {"POPULATE", 3, 5, debug_populate}, {"PROTOCOL", 3, 3, debug_protocol},
+        {"RELOAD", 2, -1, debug_reload},    {"SET-ACTIVE-EXPIRE", 3, 3, debug_set_active_expire},
+        {"LOG", 3, 3, debug_log},           {"ERROR", 3, 3, debug_error},
+        {"SEGFAULT", 2, 2, debug_segfault}, {"PANIC", 2, 2, debug_panic},
     };
 
     if (!is_allowed(c)) {

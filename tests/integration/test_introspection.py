@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from holdfast import Cluster, ReplyError, eventually, info
+from holdfast import Cluster, ConnectionClosed, ReplyError, eventually, info
 
 
 @pytest.fixture(scope="module")
@@ -306,3 +306,96 @@ def test_memory_doctor_purge_and_the_allocator(plain):
             assert report == b"Stats not supported for the current allocator"
         assert c.call("MEMORY", "PURGE") == "OK"
         assert c.call("MEMORY", "HELP")[1] == "DOCTOR"
+
+
+# ---- CLIENT ----------------------------------------------------------------------------------------
+
+
+def test_a_client_that_can_redirect_is_sent_to_the_leader():
+    with Cluster(plain=True) as cluster:
+        leader = cluster.leader()
+        where = f"REDIRECT 127.0.0.1:{leader.port}"
+        with leader.client() as c:
+            c.call("SET", "k", "v")
+            assert c.call("CLIENT", "CAPA", "redirect") == "OK"
+            assert c.call("GET", "k") == b"v"
+        cluster.wait_caught_up()
+        with cluster.followers()[0].client() as c:
+            assert c.call("GET", "k") == b"v"
+            assert error(c, "SET", "k", "w") == "READONLY You can't write against a read only replica."
+            assert error(c, "READONLY") == "ERR This instance has cluster support disabled"
+            assert c.call("CLIENT", "CAPA", "nosuch", "REDIRECT") == "OK"
+            for words in (["SET", "k", "w"], ["GET", "k"], ["BLPOP", "l", "0"]):
+                assert error(c, *words) == where
+            c.call("MULTI")
+            assert error(c, "GET", "k") == where
+            assert error(c, "EXEC").startswith("EXECABORT")
+            assert c.call("READONLY") == "OK"
+            assert c.call("GET", "k") == b"v" and error(c, "SET", "k", "w") == where
+            assert c.call("READWRITE") == "OK" and error(c, "GET", "k") == where
+            assert c.call("RESET") == "RESET" and c.call("GET", "k") == b"v"
+
+
+def test_client_list_and_kill_by_what_they_name(plain):
+    with plain.client() as c, plain.client() as other:
+        me, it = c.call("CLIENT", "ID"), other.call("CLIENT", "ID")
+        other.call("CLIENT", "SETNAME", "it")
+        line = other.call("CLIENT", "INFO").decode()
+        names = [pair.split("=")[0] for pair in line.split()]
+        assert names == (
+            "id addr laddr fd name age idle flags db sub psub ssub multi watch qbuf qbuf-free argv-mem multi-mem rbs "
+            "rbp obl oll omem tot-mem events cmd user redir resp lib-name lib-ver"
+        ).split()
+        pairs = dict(pair.split("=", 1) for pair in line.split())
+        assert pairs["name"] == "it" and pairs["cmd"] == "client|info" and pairs["id"] == str(it)
+
+        def ids(*words):
+            return [int(x) for x in re.findall(rb"^id=(\d+)", c.call("CLIENT", "LIST", *words), re.M)]
+
+        assert set(ids()) >= {me, it} and ids("ID", it, me, "999999") == [it, me]
+        assert ids("TYPE", "normal") == ids() and ids("TYPE", "replica") == ids("TYPE", "master") == []
+        assert c.call("CLIENT", "KILL", "ID", it, "USER", "default", "ADDR", "1.1.1.1:1") == 0
+        assert c.call("CLIENT", "KILL", "ID", it, "MAXAGE", "3600") == 0
+        assert c.call("CLIENT", "KILL", "TYPE", "pubsub") == 0
+        assert c.call("CLIENT", "KILL", "ID", me) == 0  # SKIPME
+        assert c.call("CLIENT", "KILL", "ADDR", pairs["addr"], "LADDR", pairs["laddr"], "TYPE", "normal") == 1
+        eventually(lambda: ids("ID", it) == [], what="it is gone")
+        with pytest.raises((OSError, ConnectionClosed)):
+            other.call("PING")
+        for words in (("PAUSE", "0", "ALL", "x"), ("UNBLOCK", "1", "ERROR", "x")):
+            want = f"ERR unknown subcommand or wrong number of arguments for '{words[0]}'. Try CLIENT HELP."
+            assert error(c, "CLIENT", *words) == want
+
+
+# ---- DEBUG RELOAD ------------------------------------------------------------------------------
+
+
+def test_reload_brings_back_the_same_data(plain):
+    with plain.client() as c, plain.client() as waiting:
+        c.call("FLUSHALL")
+        c.call("DEBUG", "POPULATE", "2000", "r", "100")
+        c.pipeline([("RPUSH", "l", "a", "b"), ("ZADD", "z", "1", "a"), ("SET", "t", "v", "EX", "1000")])
+        waiting.send("BLPOP", "later", "0")
+        digest = c.call("DEBUG", "DIGEST")
+        assert c.call("DEBUG", "RELOAD") == "OK"
+        assert c.call("DEBUG", "DIGEST") == digest and c.call("DBSIZE") == 2003
+        assert 990 < c.call("TTL", "t") <= 1000
+        c.call("SET", "after", "1")  # what the log has behind the snapshot
+        digest = c.call("DEBUG", "DIGEST")
+        assert c.call("DEBUG", "RELOAD", "NOSAVE") == "OK"
+        assert c.call("DEBUG", "DIGEST") == digest
+        c.call("RPUSH", "later", "x")
+        assert waiting.read() == [b"later", b"x"]
+        assert error(c, "DEBUG", "RELOAD", "NOFLUSH") == "ERR syntax error"
+
+
+def test_reload_of_leader_and_follower_of_a_cluster():
+    with Cluster(cluster_data_groups=3) as cluster:
+        for node in cluster.nodes:
+            node.call("DEBUG", "POPULATE", "1000")
+        digests = cluster.digests()
+        assert len(digests) == 1
+        for node in cluster.nodes:
+            assert node.call("DEBUG", "RELOAD") == "OK"
+        assert cluster.digests() == digests
+        assert sum(node.call("DBSIZE") for node in cluster.nodes) == 1000

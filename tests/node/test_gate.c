@@ -36,9 +36,10 @@ void raft_host_read(struct raft_host *h, uint32_t group, uint64_t token)
     (void)token;
 }
 
-void route_reply_redirect(struct node *n, struct group *g, uint16_t slot, struct resp_out *reply)
+void route_reply_redirect(const struct client *c, struct group *g, uint16_t slot,
+                          struct resp_out *reply)
 {
-    (void)n;
+    (void)c;
     if (slot == ROUTE_ANY_SLOT) {
         resp_errorf(reply, "MOVED any of %u", g->number);
     } else {
