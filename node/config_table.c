@@ -285,6 +285,8 @@ static const struct config_option options[] = {
                0, "128", "elements up to which a sorted set is kept compact"),
     TYPE_LIMIT("zset-max-listpack-value", "zset-max-ziplist-value", zset_max_listpack_value,
                CONFIG_MEMORY, "64", "bytes of its longest member, likewise"),
+    TYPE_LIMIT("hll-sparse-max-bytes", NULL, hll_sparse_max_bytes, CONFIG_MEMORY, "3000",
+               "bytes up to which a HyperLogLog is kept sparse"),
 
     /* introspection and upkeep */
     INT("slowlog-log-slower-than", slowlog_log_slower_than, 0, -1, INT64_MAX, "10000",

@@ -14,6 +14,8 @@ struct types_limits {
     int64_t zset_max_listpack_entries, zset_max_listpack_value;
     int64_t list_max_listpack_size; /* > 0: entries; -1..-5: 4 to 64 KiB */
     int64_t stream_node_max_bytes, stream_node_max_entries;
+    /* The exception: a HyperLogLog's encoding is its content. Not asked for while applying. */
+    int64_t hll_sparse_max_bytes;
 };
 
 /* What the options are by default. */

@@ -19,6 +19,7 @@ const struct types_limits types_limits_default = {
     .list_max_listpack_size = -2,
     .stream_node_max_bytes = 4096,
     .stream_node_max_entries = 100,
+    .hll_sparse_max_bytes = 3000,
 };
 
 const struct value_type *const value_types[ITEM_TYPES] = {

@@ -15,6 +15,7 @@ import diff_commands
 import diff_dump  # noqa: F401  likewise
 import diff_geo  # noqa: F401  likewise
 import diff_hash_set  # noqa: F401  likewise
+import diff_hll  # noqa: F401  likewise
 import diff_list  # noqa: F401  likewise
 import diff_zset  # noqa: F401  likewise
 from diff_compare import MODES, Step, Transaction
