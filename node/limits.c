@@ -9,11 +9,18 @@
 
 int64_t cmd_string_max(const struct cmd *c) { return c->node->config.proto_max_bulk_len; }
 
+size_t cmd_effect_max(const struct cmd *c)
+{
+    /* What the commands of a transaction ask for has been promised. */
+    size_t taken = c->group->batch.len + (c->client != NULL ? c->client->queued_bytes : 0);
+    size_t most = exec_bytes_max(c->node);
+
+    return most > taken ? most - taken : 0;
+}
+
 const struct types_limits *cmd_types_limits(const struct cmd *c) { return &c->node->config.types; }
 
 bool cmd_compresses(const struct cmd *c) { return c->node->config.rdbcompression; }
-
-size_t cmd_effect_max(const struct cmd *c) { return exec_bytes_max(c->node); }
 
 uint64_t cmd_random(struct cmd *c) { return rng_next(&c->node->rng); }
 

@@ -22,7 +22,8 @@ const struct types_limits *cmd_types_limits(const struct cmd *c);
 
 /* rdbcompression: a matter of bytes alone, never of content. */
 bool cmd_compresses(const struct cmd *c);
-/* The most bytes that an effect may have which is longer than the request. */
+/* The most bytes that the effects of this command may have, where they are longer than the request:
+ * those of a command or transaction are in one log entry. */
 size_t cmd_effect_max(const struct cmd *c);
 
 /* 64 random bits from the node's generator: RANDOMKEY. */

@@ -226,7 +226,7 @@ static void reply_arg(struct resp_out *o, const struct command_arg *a)
 
     n += reply_text(o, "name", a->name);
     n += reply_text(o, "type", types[a->type]);
-    if (a->type == COMMAND_ARG_KEY) {
+    if (a->key_spec >= 0) {
         reply_named_int(o, "key_spec_index", a->key_spec);
         n++;
     }

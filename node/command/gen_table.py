@@ -256,6 +256,15 @@ def each(args):
         yield from each(arg.args)
 
 
+def mark_unknown(args, spec, i):
+    """SORT: its patterns name keys that it reads, and STORE one that it writes."""
+    for arg in each(args):
+        if "OW" not in spec.flags and arg.kind == "pattern":
+            arg.key_spec = i
+        elif "OW" in spec.flags and arg.token == "STORE" and arg.kind == "string":
+            arg.kind, arg.key_spec = "key", i
+
+
 def mark_keys(args, specs, start):
     """Type key for the arguments that key specs point at; the first stands at argv[@start]."""
     def fixed(position):
@@ -270,7 +279,7 @@ def mark_keys(args, specs, start):
     def walk(items, position):
         """Position behind @items; None where it depends on the call."""
         for arg in items:
-            if position is None or "optional" in arg.flags:
+            if position is None:
                 return None
             if arg.token is not None and arg.kind != "pure-token":
                 position += 1
@@ -283,7 +292,7 @@ def mark_keys(args, specs, start):
                 if arg.kind == "string" and fixed(position) >= 0:
                     arg.kind, arg.key_spec = "key", fixed(position)
                 position += 1
-            if "multiple" in arg.flags:
+            if arg.flags & {"multiple", "optional"}:
                 position = None
         return position
 
@@ -294,6 +303,8 @@ def mark_keys(args, specs, start):
                 inner = arg.args[0] if arg.kind == "block" else arg
                 if arg.token == spec.keyword and inner.kind == "string":
                     inner.kind, inner.key_spec = "key", i
+        if spec.begin == "u":
+            mark_unknown(args, spec, i)
         if spec.find == "n":
             for previous, arg in zip(args, args[1:]):
                 if previous.name == "numkeys" and arg.kind == "string":

@@ -85,6 +85,39 @@ static uint16_t spec_flags(const struct command *c, const struct key_spec *s,
     return s->flags & (uint16_t) ~(KEYSPEC_VARIABLE_FLAGS | KEYSPEC_INCOMPLETE);
 }
 
+/* SORT: where STORE puts the result; the last one counts. The keys that its patterns name are
+ * known only to SORT itself. */
+static int sort_destination(const struct arg *argv, int argc)
+{
+    static const struct {
+        const char *word;
+        int values;
+    } others[] = {{"LIMIT", 2}, {"GET", 1}, {"BY", 1}};
+    int found = 0;
+
+    for (int i = 2; i < argc; i++) {
+        if (arg_is(&argv[i], "STORE") && i + 1 < argc) {
+            found = i + 1;
+        }
+        for (size_t w = 0; w < ARRAY_LEN(others); w++) {
+            if (arg_is(&argv[i], others[w].word)) {
+                i += others[w].values;
+                break;
+            }
+        }
+    }
+    return found;
+}
+
+/* The one key of a spec that says nothing; 0: none. */
+static int unknown_key(const struct command *c, const struct key_spec *s, const struct arg *argv,
+                       int argc)
+{
+    bool is_store = (s->flags & KEYSPEC_OW) != 0 && strcmp(c->full_name, "sort") == 0;
+
+    return is_store ? sort_destination(argv, argc) : 0;
+}
+
 /* ---- key specs
  * ------------------------------------------------------------------------------------- */
 
@@ -162,6 +195,14 @@ int command_keys(const struct command *c, const struct arg *argv, int argc, int 
         int rc;
 
         if (s->flags & KEYSPEC_NOT_KEY) {
+            continue;
+        }
+        if (s->begin == 'u') {
+            int key = unknown_key(c, s, argv, argc);
+
+            if (key > 0) {
+                note(&f, key, spec_flags(c, s, argv, argc));
+            }
             continue;
         }
         begin = spec_begin(s, argv, argc);

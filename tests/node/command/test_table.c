@@ -460,6 +460,8 @@ static void check_args(const struct command *c, const struct command_arg *args, 
         assert_true(a->type != COMMAND_ARG_PURE_TOKEN || a->token != NULL);
         if (a->type == COMMAND_ARG_KEY) {
             assert_in_range(a->key_spec, 0, c->n_key_specs - 1);
+        } else if (a->type == COMMAND_ARG_PATTERN) { /* of SORT: names keys */
+            assert_true(a->key_spec < (int)c->n_key_specs);
         } else {
             assert_int_equal(a->key_spec, -1);
         }
