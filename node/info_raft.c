@@ -241,13 +241,14 @@ static void info_peers(const struct raft_host_status *h, struct buf *out)
     for (size_t i = 0; i < h->n_peers; i++) {
         buf_printf(out,
                    "peer%zu:node=%llu,ip=%s,port=%u,connected=%d,since=%lld,sent_bytes=%llu,"
-                   "received_bytes=%llu,queued_bytes=%llu\r\n",
+                   "received_bytes=%llu,queued_bytes=%llu,messages_dropped=%llu\r\n",
                    i, (unsigned long long)h->peers[i].peer.node, h->peers[i].peer.addr.host,
                    h->peers[i].peer.addr.port, h->peers[i].connected,
                    (long long)h->peers[i].since_wall_ms / 1000,
                    (unsigned long long)h->peers[i].bytes_sent,
                    (unsigned long long)h->peers[i].bytes_received,
-                   (unsigned long long)h->peers[i].queued_bytes);
+                   (unsigned long long)h->peers[i].queued_bytes,
+                   (unsigned long long)h->peers[i].messages_dropped);
     }
 }
 

@@ -173,6 +173,14 @@ bool raft_host_lease_valid(struct raft_host *h, uint32_t group, uint64_t term);
 /* Send @n bytes to the node at @addr as RAFT_EV_PEER_DATA; lost when it is not connected. */
 void raft_host_send(struct raft_host *h, const struct net_addr *addr, const void *p, size_t n);
 
+/* Send @n bytes to all nodes that are connected, in the order of the calls, behind what else waits
+ * for them. Where RAFT_HOST_BACKLOG_BYTES of such messages wait already, for the connection or for
+ * the owner over there, the message is dropped for that node: counted in its status, and a log line
+ * says so now and then. So nobody who is slow makes another one's memory grow. */
+#define RAFT_HOST_MESSAGE_MAX ((size_t)64 << 20)
+#define RAFT_HOST_BACKLOG_BYTES ((uint64_t)32 << 20) /* one message may exceed it */
+void raft_host_broadcast(struct raft_host *h, const void *p, size_t n);
+
 /* ---- events -------------------------------------------------------------------------------- */
 
 enum raft_event_type {
@@ -212,7 +220,8 @@ struct raft_event {
     struct raft_peer_id peer;
     unsigned char *data; /* PEER_DATA; owned by the event */
     size_t size;
-    struct raft_event_seen *seen; /* the host's: raft_event_free() tells it */
+    struct raft_event_seen *seen;   /* the host's: raft_event_free() tells it */
+    struct raft_event_tally *tally; /* likewise, of PEER_DATA */
     size_t n_entries;
     struct raft_entry *entries[];
 };
@@ -240,7 +249,8 @@ struct raft_host_status {
         struct raft_host_peer peer;
         bool connected;
         uint64_t bytes_sent, bytes_received, queued_bytes;
-        int64_t since_wall_ms; /* connected / disconnected since */
+        uint64_t messages_dropped; /* of raft_host_broadcast(): to it, and what came from it */
+        int64_t since_wall_ms;     /* connected / disconnected since */
     } peers[RAFT_MEMBERS_MAX];
     bool disk_full;
 };

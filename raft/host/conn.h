@@ -14,10 +14,10 @@
 
 #include "raft/host/internal.h"
 
-#define CONN_BULK_MAX ((uint64_t)64 << 20)  /* queued bulk bytes; one message may exceed it */
+#define CONN_BULK_MAX ((uint64_t)64 << 20)  /* queued bytes of Raft; one message may exceed it */
 #define CONN_CONTROL_MAX ((size_t)16 << 20) /* queued control bytes: then the peer is stuck */
 #define CONN_GREET_US 3000000               /* to say who you are */
-#define CONN_USER_BYTES_MAX ((size_t)64 << 20)
+#define CONN_USER_BYTES_MAX RAFT_HOST_MESSAGE_MAX
 #define CONN_ENTRIES_MAX (1u << 20) /* of one message */
 #define CONN_FRAMES 16              /* prepared at a time */
 
@@ -94,6 +94,7 @@ struct conn {
     unsigned next_lane;                   /* whose turn it is */
     unsigned busy_lanes;                  /* bit set of those with .first */
     uint64_t bulk_bytes;                  /* of all lanes */
+    uint64_t user_bytes;                  /* those of them that are not Raft's */
     struct out_frame frames[CONN_FRAMES]; /* ring */
     unsigned first_frame, n_frames;
     bool flush_wanted;
@@ -117,7 +118,8 @@ void conn_send_hello(struct conn *c);
 /* Queue entries. False: the queue is full, nothing was taken. References are added. */
 MUST_CHECK bool conn_send_entries(struct conn *c, const struct peer_raft *head,
                                   struct raft_entry *const *entries, size_t n);
-MUST_CHECK bool conn_send_big_user(struct conn *c, const void *p, size_t n);
+/* Queue bytes of the layers above behind those before. False: too much is queued. */
+MUST_CHECK bool conn_send_bulk_user(struct conn *c, const void *p, size_t n);
 uint64_t conn_queued(const struct conn *c);
 /* Bulk bytes that entries of @group would wait behind; 0 when none of @group is queued. */
 uint64_t conn_group_queued(const struct conn *c, uint32_t group);

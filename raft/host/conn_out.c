@@ -113,12 +113,14 @@ static void bulk_queue(struct conn *c, struct bulk *b)
     l->bytes += b->body_bytes;
     c->busy_lanes |= 1u << lane_of(b);
     c->bulk_bytes += b->body_bytes;
+    c->user_bytes += b->type == PEER_FRAME_USER ? b->body_bytes : 0;
     c->flush_wanted = true;
 }
 
-static bool has_room(const struct conn *c, uint64_t bytes)
+/* @have of a kind are queued, @more would come. */
+static bool has_room(uint64_t have, uint64_t more, uint64_t max)
 {
-    return c->bulk_bytes == 0 || c->bulk_bytes + bytes <= CONN_BULK_MAX;
+    return have == 0 || have + more <= max;
 }
 
 /* Append to the body; runs that touch become one slice. */
@@ -153,7 +155,7 @@ bool conn_send_entries(struct conn *c, const struct peer_raft *head,
             copied += entries[i]->size;
         }
     }
-    if (!has_room(c, bytes)) {
+    if (!has_room(c->bulk_bytes - c->user_bytes, bytes, CONN_BULK_MAX)) {
         return false;
     }
     /* Worst case: copied and big payloads alternate. */
@@ -192,12 +194,12 @@ bool conn_send_entries(struct conn *c, const struct peer_raft *head,
     return true;
 }
 
-bool conn_send_big_user(struct conn *c, const void *p, size_t n)
+bool conn_send_bulk_user(struct conn *c, const void *p, size_t n)
 {
     struct bulk *b;
     unsigned char *area;
 
-    if (!has_room(c, n)) {
+    if (n > CONN_USER_BYTES_MAX || !has_room(c->user_bytes, n, RAFT_HOST_BACKLOG_BYTES)) {
         return false;
     }
     b = mem_alloc(sizeof *b + sizeof b->slices[0] + n);
@@ -292,6 +294,7 @@ static void pop_frame(struct conn *c)
     struct out_frame *f = &c->frames[c->first_frame];
 
     c->bulk_bytes -= f->body_bytes;
+    c->user_bytes -= f->msg->type == PEER_FRAME_USER ? f->body_bytes : 0;
     c->lanes[lane_of(f->msg)].bytes -= f->body_bytes;
     if (f->last) {
         bulk_free(f->msg);

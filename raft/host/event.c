@@ -32,8 +32,28 @@ void raft_event_free(struct raft_event *e)
         atomic_store(&e->seen->by_owner, true);
         raft_event_seen_unref(e->seen);
     }
+    if (e->tally != NULL) {
+        atomic_fetch_sub(&e->tally->bytes, e->size);
+        raft_event_tally_unref(e->tally);
+    }
     free(e->data);
     free(e);
+}
+
+struct raft_event_tally *raft_event_tally_new(void)
+{
+    struct raft_event_tally *t = mem_alloc(sizeof *t);
+
+    atomic_init(&t->bytes, 0);
+    atomic_init(&t->refs, 1);
+    return t;
+}
+
+void raft_event_tally_unref(struct raft_event_tally *t)
+{
+    if (t != NULL && atomic_fetch_sub(&t->refs, 1) == 1) {
+        free(t);
+    }
 }
 
 struct raft_event_seen *raft_event_seen_new(void)

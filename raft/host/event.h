@@ -14,6 +14,15 @@ struct raft_event_seen {
     atomic_int refs;
 };
 
+/* Bytes of events that the owner has not freed yet. */
+struct raft_event_tally {
+    _Atomic uint64_t bytes;
+    atomic_int refs; /* of the host, and one for each event */
+};
+
+struct raft_event_tally *raft_event_tally_new(void);     /* one reference */
+void raft_event_tally_unref(struct raft_event_tally *t); /* any thread; NULL is allowed */
+
 struct raft_event_seen *raft_event_seen_new(void);     /* two references */
 void raft_event_seen_unref(struct raft_event_seen *s); /* any thread; NULL is allowed */
 

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "raft/host/event.h"
 #include "raft/host/internal.h"
 
 #include <errno.h>
@@ -223,6 +224,7 @@ int raft_host_new(const struct raft_host_config *config, struct raft_host **out)
     host_addr_name(&config->self, h->self_name, sizeof h->self_name);
     h->now_us = clock_boot_us();
     mailbox_init(&h->mail);
+    h->user_data = raft_event_tally_new();
     pthread_mutex_init(&h->status_lock, NULL);
     pthread_mutex_init(&h->receiving_lock, NULL);
     h->loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOSIGMASK);
@@ -320,6 +322,7 @@ void raft_host_free(struct raft_host *h)
         free(h->bind[i]);
     }
     free(h->bind);
+    raft_event_tally_unref(h->user_data);
     free(h);
 }
 
@@ -386,7 +389,19 @@ void raft_host_send(struct raft_host *h, const struct net_addr *addr, const void
     struct host_send *s = mem_alloc(sizeof *s + n);
     struct mail m = {.type = MAIL_SEND, .send = s};
 
+    s->to_all = false;
     s->addr = *addr;
+    s->n = n;
+    memcpy(s->data, p, n);
+    mailbox_put(&h->mail, &m, true);
+}
+
+void raft_host_broadcast(struct raft_host *h, const void *p, size_t n)
+{
+    struct host_send *s = mem_alloc(sizeof *s + n);
+    struct mail m = {.type = MAIL_SEND, .send = s};
+
+    s->to_all = true;
     s->n = n;
     memcpy(s->data, p, n);
     mailbox_put(&h->mail, &m, true);

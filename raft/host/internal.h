@@ -145,6 +145,7 @@ struct host_peer_list {
     struct raft_host_peer peers[];
 };
 struct host_send {
+    bool to_all; /* raft_host_broadcast(); .addr means nothing */
     struct net_addr addr;
     size_t n;
     unsigned char data[];
@@ -161,7 +162,8 @@ struct raft_host {
     bool started;
     bool unflushed; /* owner's: mail was put without a wake-up */
 
-    _Atomic uint64_t cached_bytes; /* of all groups' entries; written by the raft thread */
+    _Atomic uint64_t cached_bytes;      /* of all groups' entries; written by the raft thread */
+    struct raft_event_tally *user_data; /* on its way to the owner */
 
     struct mailbox mail;
     struct log_thread *log;
@@ -351,6 +353,8 @@ struct host_peer {
     unsigned attempts;
     bool resolving;
     uint64_t bytes_sent, bytes_received; /* of connections that are gone */
+    uint64_t messages_dropped;
+    int64_t drop_logged_us;
     int64_t since_wall_ms;
 };
 

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "raft/host/conn.h"
+#include "raft/host/event.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -429,10 +430,32 @@ void host_peer_on_raft(struct conn *c, const struct peer_raft *m, struct raft_en
     }
 }
 
+#define DROP_LOG_US 10000000
+
+static void note_dropped(struct host_peer *p, const char *which)
+{
+    p->messages_dropped++;
+    if (p->host->now_us - p->drop_logged_us > DROP_LOG_US || p->drop_logged_us == 0) {
+        p->drop_logged_us = p->host->now_us;
+        log_warning("Messages %s node %s are dropped, %llu so far: too many wait", which, p->name,
+                    (unsigned long long)p->messages_dropped);
+    }
+}
+
 void host_peer_on_user(struct conn *c, unsigned char *p, size_t n)
 {
-    struct raft_event *e = host_event_new(RAFT_EV_PEER_DATA, 0, 0);
+    struct raft_event_tally *t = c->host->user_data;
+    struct raft_event *e;
 
+    if (atomic_load(&t->bytes) > RAFT_HOST_BACKLOG_BYTES) {
+        note_dropped(c->peer, "from");
+        free(p);
+        return;
+    }
+    e = host_event_new(RAFT_EV_PEER_DATA, 0, 0);
+    atomic_fetch_add(&t->bytes, n);
+    atomic_fetch_add(&t->refs, 1);
+    e->tally = t;
     e->peer.addr = c->peer->addr;
     e->peer.identity = c->peer->identity;
     e->data = p;
@@ -510,18 +533,33 @@ void host_peers_send_raft(struct host_group *g, const struct raft_message *m)
                       NULL, 0);
 }
 
+static void send_to_all(struct raft_host *h, const struct host_send *s)
+{
+    for (size_t i = 0; i < h->n_peers; i++) {
+        struct host_peer *p = h->peers[i];
+
+        if (p->up && !conn_send_bulk_user(p->conn, s->data, s->n)) {
+            note_dropped(p, "to");
+        }
+    }
+}
+
 void host_peers_send_user(struct raft_host *h, const struct host_send *s)
 {
-    struct host_peer *p = peer_by_addr(h, &s->addr);
+    struct host_peer *p = s->to_all ? NULL : peer_by_addr(h, &s->addr);
     unsigned char frame[PEER_HEADER_BYTES + PEER_HEAD_MAX];
 
+    if (s->to_all) {
+        send_to_all(h, s);
+        return;
+    }
     if (p == NULL || !p->up) {
         return;
     }
     if (s->n <= PEER_CHUNK_BYTES) {
         conn_send_control(p->conn, PEER_FRAME_USER, frame,
                           peer_user_encode(s->n, frame + PEER_HEADER_BYTES), s->data, s->n);
-    } else if (s->n > CONN_USER_BYTES_MAX || !conn_send_big_user(p->conn, s->data, s->n)) {
+    } else if (!conn_send_bulk_user(p->conn, s->data, s->n)) {
         log_warning("A message of %zu bytes to node %s is dropped: too much is queued", s->n,
                     p->name);
     }
@@ -623,6 +661,7 @@ void host_peers_status(struct raft_host *h, struct raft_host_status *out)
         out->peers[i].bytes_sent = p->bytes_sent + (c != NULL ? c->bytes_out : 0);
         out->peers[i].bytes_received = p->bytes_received + (c != NULL ? c->bytes_in : 0);
         out->peers[i].queued_bytes = c != NULL ? conn_queued(c) : 0;
+        out->peers[i].messages_dropped = p->messages_dropped;
         out->peers[i].since_wall_ms = p->since_wall_ms;
     }
 }

@@ -310,7 +310,8 @@ GROUP = [
     "transferring", "tail_suspect", "rebuilds", "preferred",
 ]  # fmt: skip
 FOLLOWER = ["node", "ip", "port", "voter", "state", "match", "lag", "heard_ms"]
-PEER = ["node", "ip", "port", "connected", "since", "sent_bytes", "received_bytes", "queued_bytes"]
+PEER = ["node", "ip", "port", "connected", "since", "sent_bytes", "received_bytes", "queued_bytes",
+        "messages_dropped"]
 
 
 def test_the_raft_section_is_complete(cluster, leader):

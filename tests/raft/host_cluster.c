@@ -380,7 +380,11 @@ static void work(struct tnode *t)
     }
     if (t->send.want) {
         t->send.want = false;
-        raft_host_send(t->host, &t->cluster->peers[t->send.to].addr, t->send.p, t->send.n);
+        if (t->send.to == TNODE_ALL) {
+            raft_host_broadcast(t->host, t->send.p, t->send.n);
+        } else {
+            raft_host_send(t->host, &t->cluster->peers[t->send.to].addr, t->send.p, t->send.n);
+        }
         free(t->send.p);
     }
     if (!t->hold && t->n_held > 0) {

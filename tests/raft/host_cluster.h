@@ -50,6 +50,7 @@ void tnode_hold_applying(struct tcluster *c, size_t i, bool hold);
 void tnode_change(struct tcluster *c, size_t i, uint32_t group, const struct raft_members *m);
 void tnode_read(struct tcluster *c, size_t i, uint32_t group);
 void tnode_set_disk_full(struct tcluster *c, size_t i, bool full);
+#define TNODE_ALL SIZE_MAX /* raft_host_broadcast() */
 void tnode_send(struct tcluster *c, size_t i, size_t to, const void *p, size_t n);
 
 /* What a node's owner has seen. */

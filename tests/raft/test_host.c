@@ -226,6 +226,35 @@ static void user_data_arrives(void **state)
     tcluster_free(c);
 }
 
+/* A broadcast comes to every other node, small or cut into frames; one that is larger than any
+ * message may be is dropped, and counted. */
+static void broadcasts_arrive_everywhere(void **state)
+{
+    static const size_t sizes[] = {1, 256 * 1024, 256 * 1024 + 1, 40 << 20};
+    struct tcluster *c = tcluster_running(3, 1);
+    struct raft_host_status s;
+    uint64_t bytes = 0;
+    char *p = mem_zalloc(RAFT_HOST_MESSAGE_MAX + 1);
+
+    (void)state;
+    assert_true(WAIT_FOR(WAIT_MS, tnode_counts(c, 0).peer_up >= 2));
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        tnode_send(c, 0, TNODE_ALL, p, sizes[i]);
+        bytes += sizes[i];
+        assert_true(WAIT_FOR(WAIT_MS, tnode_counts(c, 1).data_bytes == bytes));
+        assert_true(WAIT_FOR(WAIT_MS, tnode_counts(c, 2).data_bytes == bytes));
+    }
+    assert_int_equal(tnode_counts(c, 0).data, 0);
+    raft_host_get_status(tnode_host(c, 0), &s);
+    assert_int_equal(s.peers[0].messages_dropped + s.peers[1].messages_dropped, 0);
+    tnode_send(c, 0, TNODE_ALL, p, RAFT_HOST_MESSAGE_MAX + 1);
+    assert_true(
+        WAIT_FOR(WAIT_MS, (raft_host_get_status(tnode_host(c, 0), &s),
+                           s.peers[0].messages_dropped == 1 && s.peers[1].messages_dropped == 1)));
+    free(p);
+    tcluster_free(c);
+}
+
 /* A fourth node is taken in as learner, then as voter; then the first voter leaves. */
 static void membership_changes_under_load(void **state)
 {
@@ -308,6 +337,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(big_entries_do_not_disturb_heartbeats),
     cmocka_unit_test(a_slow_owner_is_given_a_window),
     cmocka_unit_test(user_data_arrives),
+    cmocka_unit_test(broadcasts_arrive_everywhere),
     cmocka_unit_test(membership_changes_under_load),
     cmocka_unit_test(status_tells_what_is),
 };
