@@ -11,6 +11,7 @@
 #include "node/node_limits.h"
 #include "node/notify.h"
 #include "node/snapshot.h"
+#include "node/tracking.h"
 #include "node/watch.h"
 
 static bool on_leader(const struct cmd *c)
@@ -45,6 +46,7 @@ void access_changed(struct cmd *c, uint32_t db, const struct key *k)
     if (!c->applying) {
         c->group->dirty[k->hash % GROUP_DIRTY_SLOTS] = c->group->all_dirty;
     }
+    tracking_changed(c, k);
     watch_touch(c->node->watches, c->group, db, k);
     block_key_changed(c->node->blocks, c->group, db, k);
 }
@@ -254,6 +256,7 @@ static void mark_all(struct cmd *c)
             c->group->dirty[i] = c->group->all_dirty;
         }
     }
+    tracking_all_changed(c);
 }
 
 void access_flush_db(struct cmd *c, uint32_t db)

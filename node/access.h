@@ -3,9 +3,10 @@
  * node/access.h - how a command reaches keys: every look-up and every change goes through here.
  *
  * That is what makes the gates complete: a look-up raises the command's gate to the last batch
- * that touched such a key, a change marks the key with the open batch, wakes WATCHers and
- * expires lazily. A change must be accompanied by an effect (node/effects.h): the dispatcher
- * asserts that a command that changed data has logged something. */
+ * that touched such a key, a change marks the key with the open batch, wakes WATCHers, tells who
+ * tracks the key (node/tracking.h), and expires lazily. A change must be accompanied by an effect
+ * (node/effects.h): the dispatcher asserts that a command that changed data has logged something.
+ */
 #ifndef NODE_ACCESS_H
 #define NODE_ACCESS_H
 

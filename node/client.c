@@ -13,7 +13,9 @@
 #include "node/exec.h"
 #include "node/gate.h"
 #include "node/node.h"
+#include "node/pubsub.h"
 #include "node/slowlog.h"
+#include "node/tracking.h"
 #include "node/txn.h"
 #include "node/watch.h"
 
@@ -38,6 +40,9 @@ static void account(struct client *c);
 /* ---- birth and death ---------------------------------------------------------------------------
  */
 
+/* Ids count up, so they spread by themselves. */
+static uint64_t hash_id(uint64_t id) { return id; }
+
 static struct client *client_new(struct node *n, int fd)
 {
     struct client *c = mem_zalloc(sizeof *c);
@@ -52,15 +57,21 @@ static struct client *client_new(struct node *n, int fd)
     c->last_active_us = n->now_us;
     buf_init(&c->in);
     buf_init(&c->out);
+    buf_init(&c->pushes);
     link_init(&c->gate_link);
     link_init(&c->dirty_link);
     link_init(&c->watched);
+    for (size_t i = 0; i < SUB_KINDS; i++) {
+        link_init(&c->subs[i]);
+    }
+    link_init(&c->monitor_link);
     link_init(&c->park_link);
     link_init(&c->block_link);
     link_init(&c->all_link);
     link_init(&c->close_link);
     link_init(&c->resume_link);
     link_append(&all->all, &c->all_link);
+    hmap_add(&all->by_id, &c->id_node, hash_id(c->id));
     all->n++;
     ev_io_init(&c->reader, on_readable, fd, EV_READ);
     ev_io_init(&c->writer, on_writable, fd, EV_WRITE);
@@ -83,6 +94,10 @@ static void client_free(struct client *c)
     }
     gate_forget(c);
     txn_release(c);
+    pubsub_clear(c);
+    tracking_disable(c);
+    hmap_remove(&n->clients.by_id, &c->id_node);
+    link_remove(&c->monitor_link);
     link_remove(&c->dirty_link);
     link_remove(&c->park_link);
     link_remove(&c->block_link);
@@ -96,6 +111,7 @@ static void client_free(struct client *c)
     resp_parser_release(&c->parser);
     buf_release(&c->in);
     buf_release(&c->out);
+    buf_release(&c->pushes);
     free(c->writes);
     free(c->name);
     free(c->lib_name);
@@ -137,14 +153,15 @@ void client_note_write(struct client *c, uint32_t group, uint64_t batch)
 
 struct client *client_by_id(struct node *n, uint64_t id)
 {
-    for (struct link *l = n->clients.all.next; l != &n->clients.all; l = l->next) {
-        struct client *c = CONTAINER_OF(l, struct client, all_link);
+    struct hmap_node *x = hmap_find(&n->clients.by_id, hash_id(id));
+    struct client *c = x == NULL ? NULL : CONTAINER_OF(x, struct client, id_node);
 
-        if (c->id == id && (c->flags & CLIENT_CLOSE_ASAP) == 0) {
-            return c;
-        }
-    }
-    return NULL;
+    return c == NULL || (c->flags & CLIENT_CLOSE_ASAP) != 0 ? NULL : c;
+}
+
+enum client_class client_class_of(const struct client *c)
+{
+    return (c->flags & CLIENT_PUBSUB) != 0 ? CLASS_PUBSUB : CLASS_NORMAL;
 }
 
 /* ---- accepting ----------------------------------------------------------------------------- */
@@ -388,7 +405,7 @@ static void on_readable(struct ev_loop *loop, struct ev_io *w, int events)
 size_t client_memory(const struct client *c)
 {
     return sizeof *c + c->in.cap + c->out.cap + c->parser.cap_argv * sizeof(struct arg) +
-           c->seg_cap * sizeof(struct segment) + c->queued_bytes;
+           c->seg_cap * sizeof(struct segment) + c->queued_bytes + c->subs_bytes;
 }
 
 static void account(struct client *c)
@@ -441,6 +458,53 @@ static void evict_clients(struct node *n)
 /* ---- writing ------------------------------------------------------------------------------- */
 
 void client_output_changed(struct client *c) { gate_plain(c); }
+
+static const struct output_limit *limit_of(const struct client *c)
+{
+    return &c->node->config.output_limits[client_class_of(c)];
+}
+
+static void close_slow(struct client *c)
+{
+    log_warning("client %llu %s:%u: its output passed client-output-buffer-limit; closed",
+                (unsigned long long)c->id, c->ip, c->port);
+    client_close(c);
+}
+
+void client_push(struct client *c, const void *p, size_t n)
+{
+    bool deferred = (c->flags & CLIENT_EXECUTING) != 0;
+    struct buf *out = deferred ? &c->pushes : &c->out;
+    size_t hard = limit_of(c)->hard;
+
+    if (c->flags & (CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER)) {
+        return;
+    }
+    if ((hard > 0 && out->len + n > hard) || (buf_room(out) < n && !buf_try_reserve(out, n))) {
+        close_slow(c);
+        return;
+    }
+    buf_append(out, p, n);
+    if (!deferred) {
+        client_output_changed(c);
+    }
+}
+
+void client_begin_command(struct client *c)
+{
+    assert((c->flags & CLIENT_EXECUTING) == 0);
+    c->flags |= CLIENT_EXECUTING;
+}
+
+void client_end_command(struct client *c)
+{
+    assert((c->flags & CLIENT_EXECUTING) != 0);
+    c->flags &= ~(uint32_t)CLIENT_EXECUTING;
+    if (UNLIKELY(c->pushes.len > 0)) {
+        client_push(c, buf_head(&c->pushes), c->pushes.len);
+        buf_release(&c->pushes);
+    }
+}
 
 /* False: the client is to be closed. */
 static bool write_some(struct client *c)
@@ -498,10 +562,10 @@ static void on_writable(struct ev_loop *loop, struct ev_io *w, int events)
     }
 }
 
-/* Output limits of Redis's client-output-buffer-limit, class normal. */
+/* client-output-buffer-limit of its class. */
 static bool output_exceeds_limit(struct client *c)
 {
-    const struct output_limit *l = &c->node->config.output_limits[CLASS_NORMAL];
+    const struct output_limit *l = limit_of(c);
     int64_t now = c->node->now_us;
 
     if (l->hard > 0 && c->out.len > l->hard) {
@@ -525,9 +589,7 @@ static void flush_one(struct client *c)
     }
     c->node->stats.clients_output_max = MAX_OF(c->node->stats.clients_output_max, c->out.len);
     if (output_exceeds_limit(c)) {
-        log_warning("client %llu %s:%u: its output passed client-output-buffer-limit; closed",
-                    (unsigned long long)c->id, c->ip, c->port);
-        client_close(c);
+        close_slow(c);
         return;
     }
     if (ev_is_active(&c->writer)) {
@@ -733,7 +795,9 @@ static void cron_one(struct client *c)
 {
     struct node *n = c->node;
 
-    if (n->config.timeout > 0 && (c->flags & CLIENT_BLOCKED) == 0 &&
+    /* Who waits for data, messages or commands of others is not idle. */
+    if (n->config.timeout > 0 &&
+        (c->flags & (CLIENT_BLOCKED | CLIENT_PUBSUB | CLIENT_MONITOR)) == 0 &&
         n->now_us - c->last_active_us > n->config.timeout * 1000000) {
         log_verbose("client %llu: idle, closed", (unsigned long long)c->id);
         client_close(c);

@@ -9,13 +9,18 @@
  *
  * A segment opens in order only. When its group's leadership is lost and its batch is gone, its
  * bytes are replaced by an error that says where to go (node/gate.c). A reply that depends on
- * several groups has a segment for each, all but the last without bytes. */
+ * several groups has a segment for each, all but the last without bytes.
+ *
+ * What a client did not ask for (messages, invalidations, MONITOR) is pushed: it goes behind the
+ * replies before it, whole, never into the middle of one (client_push()). */
 #ifndef NODE_CLIENT_H
 #define NODE_CLIENT_H
 
 #include "base/buf.h"
+#include "base/hmap.h"
 #include "base/net.h"
 #include "node/command/command.h"
+#include "node/config.h"
 
 #include <ev.h>
 
@@ -74,7 +79,12 @@ enum client_flag {
     CLIENT_CAN_REDIRECT = 1u << 16,    /* CLIENT CAPA REDIRECT */
     CLIENT_READING_STOPPED = 1u << 17, /* back-pressure */
     CLIENT_AWAITS_CHANGE = 1u << 18,   /* BLOCKED until a change is decided: not to be unblocked */
+    CLIENT_PUBSUB = 1u << 20,          /* it has subscriptions */
+    CLIENT_MONITOR = 1u << 21,
+    CLIENT_EXECUTING = 1u << 22, /* its command runs now */
 };
+
+enum sub_kind { SUB_CHANNEL, SUB_PATTERN, SUB_SHARD, SUB_KINDS }; /* node/pubsub.h */
 
 /* A queued command of MULTI, with its own copies. */
 struct queued {
@@ -110,6 +120,13 @@ struct client {
     int multi_slot;      /* slot of the queued keys; -1: none yet */
     struct link watched; /* struct watch, node/watch.c */
 
+    struct link subs[SUB_KINDS]; /* node/pubsub.c */
+    uint32_t n_subs[SUB_KINDS];
+    size_t subs_bytes;
+    struct buf pushes;                /* EXECUTING: they follow its reply */
+    struct client_tracking *tracking; /* node/tracking.c; NULL: off */
+    struct link monitor_link;         /* in node->clients.monitors */
+
     struct group *parked_on; /* PARKED */
     bool park_expired;       /* it waited long enough: answer with an error now */
     struct link park_link;   /* in parked_on->parked, or node->clients.paused */
@@ -126,7 +143,8 @@ struct client {
     struct blocked *blocked;     /* it waits at keys: node/block.c */
 
     struct link all_link, close_link, resume_link;
-    char *name; /* CLIENT SETNAME; NULL: none */
+    struct hmap_node id_node; /* in node->clients.by_id */
+    char *name;               /* CLIENT SETNAME; NULL: none */
     char *lib_name, *lib_ver;
     char ip[NET_HOST_MAX], local_ip[NET_HOST_MAX];
     uint16_t port, local_port;
@@ -159,6 +177,8 @@ struct clients {
     struct link resumed; /* their input is looked at again at the end of the turn */
     struct link paused;
     struct link unrouted; /* parked before the cluster is formed */
+    struct link monitors; /* MONITOR */
+    struct hmap by_id;
     struct ev_io listeners[16];
     size_t n_listeners;
     uint64_t n, next_id;
@@ -179,6 +199,13 @@ void client_close_after_reply(struct client *c);
 
 /* Something was appended to @c->out outside command execution (a push, a late reply). */
 void client_output_changed(struct client *c);
+/* Send @c @n bytes that it did not ask for, a whole message of its protocol: behind its replies so
+ * far and, while its own command runs, behind that one's reply. A client that is slow beyond its
+ * hard limit is closed. */
+void client_push(struct client *c, const void *p, size_t n);
+/* The command of @c runs from here on / has run, and its reply is in its place. */
+void client_begin_command(struct client *c);
+void client_end_command(struct client *c);
 /* Commands may go on: unparked, unblocked, unpaused, or back-pressure is over. */
 void client_resume(struct client *c);
 /* Execute what stands in the input until nothing is complete or something holds it up. */
@@ -212,7 +239,9 @@ bool client_unblock(struct client *c, bool with_error);
 /* Bytes it takes: CLIENT LIST's tot-mem. */
 size_t client_memory(const struct client *c);
 
+/* The client is open; else NULL. */
 struct client *client_by_id(struct node *n, uint64_t id);
+enum client_class client_class_of(const struct client *c); /* node/config.h */
 /* One line of CLIENT LIST / INFO. */
 void client_describe(const struct client *c, struct buf *out);
 

@@ -46,6 +46,7 @@ struct config {
     int64_t proto_max_bulk_len;
     int64_t client_query_buffer_limit;
     struct output_limit output_limits[CLASS_COUNT];
+    unsigned notify_events; /* enum notify_class bits */
 
     /* general */
     char *pidfile;
@@ -83,7 +84,8 @@ struct config {
     int maxmemory_policy;      /* enum evict_policy */
     int64_t maxmemory_samples; /* keys looked at for each eviction */
     int64_t maxmemory_eviction_tenacity;
-    int64_t maxmemory_clients; /* bytes; < 0: percent of maxmemory; 0: no limit */
+    int64_t tracking_table_max_keys; /* 0: no limit */
+    int64_t maxmemory_clients;       /* bytes; < 0: percent of maxmemory; 0: no limit */
     int64_t lfu_log_factor;
     int64_t lfu_decay_time; /* minutes */
 

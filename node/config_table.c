@@ -176,6 +176,9 @@ static const struct config_option options[] = {
          "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
          "class hard-limit soft-limit soft-seconds ..."),
 
+    TEXT("notify-keyspace-events", CONFIG_EVENTS, notify_events, 0, NULL, "",
+         "events of keys that are published; letters of KEg$lshzxetdmnA, empty: none"),
+
     /* general */
     BOOL("daemonize", daemonize, CONFIG_IMMUTABLE, "no", "run in the background"),
     TEXT("pidfile", CONFIG_STRING, pidfile, CONFIG_IMMUTABLE, NULL, "",
@@ -257,6 +260,8 @@ static const struct config_option options[] = {
         "how long one command may evict: 10 is 0.5 ms, 100 without end"),
     INT("maxmemory-clients", maxmemory_clients, CONFIG_MEMORY | CONFIG_PERCENT, 0, INT64_MAX, "0",
         "bytes (or percent of maxmemory) of all clients from which on the largest are closed"),
+    INT("tracking-table-max-keys", tracking_table_max_keys, 0, 0, INT64_MAX, "1000000",
+        "keys remembered for CLIENT TRACKING, beyond which some are invalidated; 0: no limit"),
     INT("lfu-log-factor", lfu_log_factor, 0, 0, I32_MAX, "10",
         "the higher, the more accesses it takes to count as often used"),
     INT("lfu-decay-time", lfu_decay_time, 0, 0, I32_MAX, "1",

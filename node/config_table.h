@@ -20,6 +20,7 @@ enum config_type {
     CONFIG_WORDS,  /* char *: any number of words, joined by single spaces */
     CONFIG_LIST,   /* char **: words, ends with NULL */
     CONFIG_LIMITS, /* struct output_limit[CLASS_COUNT] */
+    CONFIG_EVENTS, /* unsigned: enum notify_class bits, as letters */
 };
 
 enum {

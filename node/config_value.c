@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "node/config_table.h"
+#include "node/notify.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@ union config_value {
     bool flag;
     int64_t number;
     int choice;
+    unsigned events;
     char *text;
     char **list;
     struct output_limit limits[CLASS_COUNT];
@@ -228,6 +230,9 @@ static bool read_value(const struct config_option *o, char *const *words, size_t
         return true;
     case CONFIG_LIMITS:
         return read_limits(words, n, v->limits, error);
+    case CONFIG_EVENTS:
+        return notify_parse(words[0], &v->events) ||
+               fail(error, "Invalid event class character. Use '" NOTIFY_LETTERS "'.");
     }
     return fail(error, "no such type");
 }
@@ -265,6 +270,9 @@ static void get_value(const struct config *c, const struct config_option *o, uni
     case CONFIG_LIMITS:
         memcpy(v->limits, p, sizeof v->limits);
         break;
+    case CONFIG_EVENTS:
+        v->events = *(const unsigned *)p;
+        break;
     }
 }
 
@@ -291,6 +299,9 @@ static void put_value(struct config *c, const struct config_option *o, const uni
         break;
     case CONFIG_LIMITS:
         memcpy(p, v->limits, sizeof v->limits);
+        break;
+    case CONFIG_EVENTS:
+        *(unsigned *)p = v->events;
         break;
     }
 }
@@ -346,6 +357,9 @@ static void print_value(const struct config_option *o, const union config_value 
     case CONFIG_LIMITS:
         print_limits(v->limits, out);
         break;
+    case CONFIG_EVENTS:
+        notify_print(v->events, out);
+        break;
     }
 }
 
@@ -382,7 +396,8 @@ void config_option_line(const struct config *c, const struct config_option *o, s
     buf_printf(out, "%s ", o->name);
     if (o->type == CONFIG_STRING) {
         config_words_quote(out, v.text);
-    } else if (o->type == CONFIG_WORDS && v.text[0] == '\0') {
+    } else if ((o->type == CONFIG_WORDS && v.text[0] == '\0') ||
+               (o->type == CONFIG_EVENTS && v.events == 0)) {
         buf_append(out, "\"\"", 2);
     } else if (o->type == CONFIG_INT && (o->flags & CONFIG_MEMORY) && v.number >= 0) {
         print_memory(v.number, out);

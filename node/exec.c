@@ -16,12 +16,15 @@
 #include "node/evict.h"
 #include "node/gate.h"
 #include "node/latency.h"
+#include "node/monitor.h"
 #include "node/node.h"
 #include "node/notify.h"
 #include "node/route.h"
 #include "node/slowlog.h"
+#include "node/tracking.h"
 #include "node/txn.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,7 +83,11 @@ void exec_call(struct cmd *cmd)
     if (leads) {
         group_unit_begin(g);
     }
+    if (UNLIKELY((cmd->command->flags & CMD_SKIP_MONITOR) != 0)) {
+        monitor_show_script(cmd);
+    }
     cmd->command->fn(cmd);
+    monitor_show(cmd);
     if (leads) {
         group_unit_end(g);
         /* Data that changed without an effect would differ on the other replicas. */
@@ -92,6 +99,9 @@ void exec_call(struct cmd *cmd)
 
     if (cmd->held) {
         return; /* counted once it is served */
+    }
+    if (UNLIKELY(cmd->client != NULL && cmd->client->tracking != NULL)) {
+        tracking_remember(cmd);
     }
     cs->calls++;
     cs->usec += (uint64_t)took;
@@ -107,10 +117,10 @@ void exec_call(struct cmd *cmd)
     }
 }
 
-/* Take back output of a client that asked for no replies. */
-static bool drop_reply(struct client *c, size_t from)
+/* Take back output of a client that asked for no replies, unless it @stays. */
+static bool drop_reply(struct client *c, size_t from, bool stays)
 {
-    bool drop = (c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) != 0;
+    bool drop = !stays && (c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) != 0;
 
     if (drop) {
         c->out.len = from;
@@ -152,10 +162,50 @@ static enum exec_result refused(struct client *c, const struct command *command,
     if (c->flags & CLIENT_MULTI) {
         c->flags |= CLIENT_DIRTY_EXEC;
     }
-    if (!drop_reply(c, from)) {
+    if (!drop_reply(c, from, false)) {
         gate_plain(c);
     }
     return EXEC_DONE;
+}
+
+static bool is_for_subscribers(const struct command *command)
+{
+    static command_fn *const allowed[] = {
+        cmd_subscribe,    cmd_unsubscribe, cmd_psubscribe, cmd_punsubscribe, cmd_ssubscribe,
+        cmd_sunsubscribe, cmd_ping,        cmd_quit,       cmd_reset,
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(allowed); i++) {
+        if (command->fn == allowed[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What a client may do depends on what else it does: a subscriber of RESP2 could not tell a reply
+ * from a message, and who watches others leaves the data alone. False: refused, with the error. */
+static bool mode_allows(struct client *c, const struct command *command)
+{
+    char text[256];
+
+    if ((c->flags & CLIENT_PUBSUB) && c->reply.version < 3 && !is_for_subscribers(command)) {
+        snprintf(text, sizeof text,
+                 "Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "
+                 "are allowed in this context",
+                 command->full_name);
+    } else if ((c->flags & CLIENT_MONITOR) &&
+               (command->flags & (CMD_WRITE | CMD_READONLY | CMD_MAY_REPLICATE)) != 0) {
+        snprintf(text, sizeof text, "Replica can't interact with the keyspace");
+    } else {
+        return true;
+    }
+    if (command->fn == cmd_exec) {
+        abort_exec(c, text);
+    } else {
+        resp_errorf(&c->reply, "ERR %s", text);
+    }
+    return false;
 }
 
 static enum exec_result park(struct client *c, struct group *g)
@@ -250,9 +300,30 @@ static void finish(struct client *c, const struct cmd *cmd, size_t from, uint16_
 {
     c->commands++;
     note_writes(c, cmd);
-    if (!drop_reply(c, from) && c->out.len > from) {
+    if (!drop_reply(c, from, cmd->pushed) && c->out.len > from) {
         gate_reply(c, cmd, slot);
     }
+}
+
+/* CLIENT CACHING and what comes between it and the command it is for. */
+static bool is_of_client(const struct command *command)
+{
+    return strncmp(command->full_name, "client|", 7) == 0;
+}
+
+/* Run it; false: its client is held back. */
+static bool run(struct client *c, struct cmd *cmd, size_t from, uint16_t slot)
+{
+    client_begin_command(c);
+    exec_call(cmd);
+    if (!cmd->held) {
+        finish(c, cmd, from, slot);
+        if (UNLIKELY(c->tracking != NULL) && !is_of_client(cmd->command)) {
+            tracking_end_caching(c);
+        }
+    }
+    client_end_command(c);
+    return !cmd->held;
 }
 
 enum exec_result exec_request(struct client *c, const struct arg *argv, int argc)
@@ -313,6 +384,9 @@ enum exec_result exec_request(struct client *c, const struct arg *argv, int argc
                     exec_bytes_max(n));
         return refused(c, command, from);
     }
+    if (UNLIKELY((c->flags & (CLIENT_PUBSUB | CLIENT_MONITOR)) != 0) && !mode_allows(c, command)) {
+        return refused(c, command, from);
+    }
     if (is_paused(c, command)) {
         return hold_back(c);
     }
@@ -328,7 +402,7 @@ enum exec_result exec_request(struct client *c, const struct arg *argv, int argc
         if (!txn_enqueue(c, &cmd)) {
             return refused(c, command, from);
         }
-        if (!drop_reply(c, from)) {
+        if (!drop_reply(c, from, false)) {
             gate_plain(c);
         }
         unpark_state(c);
@@ -348,12 +422,9 @@ enum exec_result exec_request(struct client *c, const struct arg *argv, int argc
     if (!has_memory(c, &cmd)) {
         return refused(c, command, from);
     }
-    exec_call(&cmd);
+    (void)run(c, &cmd, from, slot);
     if (command->fn != cmd_asking) {
         c->flags &= ~(uint32_t)CLIENT_ASKING;
-    }
-    if (!cmd.held) {
-        finish(c, &cmd, from, slot);
     }
     block_serve(n);
     return EXEC_DONE;
@@ -381,13 +452,7 @@ bool exec_again(struct client *c, const struct command *command, const struct ar
     assert(g->state == GROUP_SERVING);
     n->now_wall_ms = clock_wall_ms();
     cmd.now_ms = n->now_wall_ms;
-    exec_call(&cmd);
-    if (cmd.held) {
-        assert(c->out.len == from);
-        return false;
-    }
-    finish(c, &cmd, from, slot < 0 ? 0 : (uint16_t)slot);
-    return true;
+    return run(c, &cmd, from, slot < 0 ? 0 : (uint16_t)slot);
 }
 
 /* ---- from the log -------------------------------------------------------------------------- */

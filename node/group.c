@@ -24,6 +24,7 @@
 #include "node/snapshot.h"
 #include "node/system.h"
 #include "node/system_request.h"
+#include "node/tracking.h"
 #include "node/watch.h"
 
 #include <limits.h>
@@ -80,6 +81,7 @@ void group_free(struct group *g)
     }
     clear_queue(g);
     free(g->queue);
+    news_gone(g);
     rdb_loader_free(g->loader);
     keyspace_free(g->ks);
     buf_release(&g->batch);
@@ -180,6 +182,7 @@ static void commit_batches(struct group *g, uint64_t number)
     }
     g->committed = number;
     gate_committed(g, before);
+    news_committed(g);
     if (g->parking > 0) {
         node_has_work(g->node); /* a transfer or a snapshot waits for this */
     } else if (link_is_in(&g->parked) && !group_is_congested(g)) {
@@ -237,6 +240,7 @@ static void start_loading(struct group *g, struct raft_pos pos)
     rdb_loader_free(g->loader);
     g->loader = NULL;
     watch_touch_group(n->watches, g);
+    tracking_reset(n);
     raft_host_snapshot_path(n->host, g->number, pos, path);
     rc = rdb_loader_new(path, n->config.rdbchecksum, &g->loader);
     if (rc != RDB_OK) {
@@ -325,6 +329,7 @@ static void rebuild(struct group *g)
         g->number, (unsigned long long)(g->proposed - g->committed),
         (unsigned long long)g->snapshot.index);
     gate_batches_gone(g);
+    news_gone(g);
     forget_batches(g);
     g->rebuilds++;
     g->node->stats.rebuilds++;
@@ -657,6 +662,7 @@ void group_on_event(struct node *n, struct raft_event *e)
         if (g->committed < g->proposed) {
             /* They may be in the snapshot or not: nobody here can tell any more. */
             gate_batches_unknown(g);
+            news_gone(g);
             forget_batches(g);
         }
         start_loading(g, e->pos);

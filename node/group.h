@@ -20,6 +20,7 @@
 
 #include "node/client.h"
 #include "node/keyspace/keyspace.h"
+#include "node/news.h"
 #include "proto/effect.h"
 #include "raft/host.h"
 
@@ -75,7 +76,8 @@ struct group {
     uint64_t lost_from, lost_to; /* reads executed in (from, to] lost their leadership; they are
                                   * redirected once it is known where to. Equal: none */
     uint64_t dirty[GROUP_DIRTY_SLOTS];
-    uint64_t all_dirty; /* last batch that touched anything */
+    uint64_t all_dirty;     /* last batch that touched anything */
+    struct news_queue news; /* of batches that are not committed yet */
 
     /* Clients whose next command waits for this group to serve (or to say who does). */
     struct link parked;

@@ -9,9 +9,11 @@
 #include "node/histogram.h"
 #include "node/info_memory.h"
 #include "node/latency.h"
+#include "node/pubsub.h"
 #include "node/rdb/rdb.h"
 #include "node/snapshot.h"
 #include "node/system.h"
+#include "node/tracking.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -122,7 +124,7 @@ static void info_clients(struct node *n, struct buf *out)
     number(out, "client_recent_max_input_buffer", n->stats.clients_input_max);
     number(out, "client_recent_max_output_buffer", n->stats.clients_output_max);
     number(out, "blocked_clients", n->clients.n_blocked);
-    number(out, "tracking_clients", 0);
+    number(out, "tracking_clients", tracking_figures(n->tracking).clients);
     number(out, "clients_in_timeout_table", with_deadline);
 }
 
@@ -325,6 +327,7 @@ static void info_persistence(struct node *n, struct buf *out)
 static void info_stats(struct node *n, struct buf *out)
 {
     const struct stats *s = &n->stats;
+    struct tracking_figures tracking = tracking_figures(n->tracking);
     struct raft_host_status host;
     uint64_t peers_in = 0, peers_out = 0;
 
@@ -352,9 +355,9 @@ static void info_stats(struct node *n, struct buf *out)
     number(out, "current_eviction_exceeded_time", evict_exceeded_ms(n, false));
     number(out, "keyspace_hits", s->keyspace_hits);
     number(out, "keyspace_misses", s->keyspace_misses);
-    number(out, "pubsub_channels", 0);
-    number(out, "pubsub_patterns", 0);
-    number(out, "pubsubshard_channels", 0);
+    number(out, "pubsub_channels", pubsub_channels(n->pubsub, SUB_CHANNEL));
+    number(out, "pubsub_patterns", pubsub_channels(n->pubsub, SUB_PATTERN));
+    number(out, "pubsubshard_channels", pubsub_channels(n->pubsub, SUB_SHARD));
     number(out, "latest_fork_usec", s->last_fork_us);
     number(out, "total_forks", s->forks);
     number(out, "migrate_cached_sockets", 0);
@@ -365,9 +368,9 @@ static void info_stats(struct node *n, struct buf *out)
     number(out, "active_defrag_key_misses", 0);
     number(out, "total_active_defrag_time", 0);
     number(out, "current_active_defrag_time", 0);
-    number(out, "tracking_total_keys", 0);
-    number(out, "tracking_total_items", 0);
-    number(out, "tracking_total_prefixes", 0);
+    number(out, "tracking_total_keys", tracking.keys);
+    number(out, "tracking_total_items", tracking.items);
+    number(out, "tracking_total_prefixes", tracking.prefixes);
     number(out, "unexpected_error_replies", s->unexpected_errors);
     number(out, "total_error_replies", s->total_errors);
     number(out, "dump_payload_sanitizations", 0);

@@ -5,7 +5,7 @@
  * One turn: sockets are read and commands executed; then, before the loop sleeps (on_prepare):
  *   1. clients that may go on again do;
  *   2. what is open in the groups becomes batches, proposed to Raft;
- *   3. gates are decided and output is written;
+ *   3. what others are told is sent, gates are decided and output is written;
  *   4. sliced work goes on for a bounded time, and what it brings leaves as well.
  * Batches leave before replies are written, so that disk and network start early. */
 #include "node/node.h"
@@ -19,11 +19,14 @@
 #include "node/gate.h"
 #include "node/latency.h"
 #include "node/memory.h"
+#include "node/pubsub.h"
 #include "node/slowlog.h"
 #include "node/snapshot.h"
 #include "node/system.h"
 #include "node/system_request.h"
+#include "node/tracking.h"
 #include "node/watch.h"
+#include "proto/publish.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -73,6 +76,13 @@ static void propose_all(struct node *n)
     raft_host_flush(n->host);
 }
 
+/* Messages and invalidations that were gathered. */
+static void tell_all(struct node *n)
+{
+    tracking_flush(n);
+    pubsub_flush(n);
+}
+
 static bool work_some(struct node *n)
 {
     bool more = false;
@@ -94,11 +104,13 @@ static void on_prepare(struct ev_loop *loop, struct ev_prepare *w, int events)
     block_serve(n);
     clients_run_resumed(n);
     propose_all(n);
+    tell_all(n);
     clients_flush(n);
     if (ev_is_active(&n->idle) && !work_some(n)) {
         ev_idle_stop(loop, &n->idle);
     }
     propose_all(n); /* what the work has brought */
+    tell_all(n);
     clients_flush(n);
     if (link_is_in(&n->clients.resumed)) {
         node_has_work(n);
@@ -143,7 +155,11 @@ static void on_events(void *arg, void **messages, size_t count)
             raft_event_free(e);
             break;
         case RAFT_EV_PEER_DATA:
-            system_on_peer_event(n, e);
+            if (publish_is_frame(e->data, e->size)) {
+                pubsub_on_frame(n, e);
+            } else {
+                system_on_peer_event(n, e);
+            }
             raft_event_free(e);
             break;
         default:
@@ -181,6 +197,7 @@ static void on_cron(struct ev_loop *loop, struct ev_timer *w, int events)
     latency_cron(n);
     expire_some(n);
     evict_cron(n);
+    tracking_cron(n);
     for (size_t i = 0; i < n->n_groups; i++) {
         struct group *g = n->groups[i];
 
@@ -403,6 +420,7 @@ static void init_clients(struct clients *c)
     link_init(&c->held);
     link_init(&c->paused);
     link_init(&c->unrouted);
+    link_init(&c->monitors);
     link_init(&c->resumed);
 }
 
@@ -425,6 +443,8 @@ int node_start(struct node *n)
     init_clients(&n->clients);
     n->watches = watch_table_new();
     n->blocks = block_table_new();
+    n->pubsub = pubsub_new(n);
+    n->tracking = tracking_new();
     n->evict = evict_new();
     n->slowlog = slowlog_new();
     n->latency = latency_new();
@@ -481,6 +501,9 @@ void node_stop(struct node *n)
     latency_free(n->latency);
     watch_table_free(n->watches);
     block_table_free(n->blocks);
+    pubsub_free(n->pubsub);
+    tracking_free(n->tracking);
+    hmap_release(&n->clients.by_id);
     evict_free(n->evict);
     stats_release(&n->stats);
     config_release(&n->config);

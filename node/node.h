@@ -30,6 +30,8 @@ struct latency;         /* node/latency.h */
 struct watch_table;     /* node/watch.h */
 struct block_table;     /* node/block_table.h */
 struct evict;           /* node/evict.h */
+struct pubsub;          /* node/pubsub.h */
+struct tracking;        /* node/tracking.h */
 
 struct node {
     struct config config;
@@ -54,6 +56,8 @@ struct node {
     struct clients clients;
     struct watch_table *watches;
     struct block_table *blocks;
+    struct pubsub *pubsub;
+    struct tracking *tracking;
     struct evict *evict;
     bool out_of_memory; /* above maxmemory when the current command began, and nothing can go */
     struct slowlog *slowlog;

@@ -9,10 +9,12 @@
  *   UNDECIDED        redirect                       park, then CLUSTERDOWN
  *   LOADING          redirect; allowed reads: LOADING
  *
- * Reads on a follower are allowed to READONLY clients in cluster mode, to all in plain mode. */
+ * Reads on a follower are allowed to READONLY clients in cluster mode, to all in plain mode. For
+ * messages see route_pubsub(). */
 #include "node/route.h"
 
 #include "base/mem.h"
+#include "node/command/handlers.h"
 #include "node/node.h"
 #include "node/system.h"
 
@@ -240,6 +242,19 @@ static enum route route_keyspace(struct client *c, struct cmd *cmd)
     return s->n == 0 ? no_group(c, cmd) : decide_span(c, cmd, s, ROUTE_ANY_SLOT, !is_write);
 }
 
+/* Any node takes subscribers and messages. Of a shard channel (@slot >= 0) any replica of its group
+ * takes subscribers, and the leader messages, so that all subscribers see one order. */
+static enum route route_pubsub(struct client *c, struct cmd *cmd, struct group *g, int slot)
+{
+    if (!c->node->config.cluster_enabled || slot < 0 || cmd->command->fn == cmd_sunsubscribe) {
+        return ROUTE_HERE;
+    }
+    if (g == NULL) {
+        return no_group(c, cmd);
+    }
+    return cmd->command->fn == cmd_spublish ? decide(c, cmd, g, (uint16_t)slot, false) : ROUTE_HERE;
+}
+
 enum route route_command(struct client *c, struct cmd *cmd, uint16_t *slot_out)
 {
     struct node *n = c->node;
@@ -267,6 +282,9 @@ enum route route_command(struct client *c, struct cmd *cmd, uint16_t *slot_out)
 
     if (g != NULL) {
         use_group(cmd, g);
+    }
+    if (flags & CMD_PUBSUB) {
+        return route_pubsub(c, cmd, g, slot);
     }
     if (!on_data) {
         return ROUTE_HERE;

@@ -80,8 +80,7 @@ const struct slowlog_entry *slowlog_at(const struct slowlog *s, size_t i)
 /* ---- entries ------------------------------------------------------------------------------------
  */
 
-/* Arguments that hold a password. */
-static bool is_secret(const struct cmd *c, int i)
+bool slowlog_is_secret(const struct cmd *c, int i)
 {
     const char *name = c->command->full_name;
 
@@ -112,7 +111,7 @@ static struct arg shown(const struct cmd *c, int i, struct buf *scratch)
     buf_clear(scratch);
     if (i == SLOWLOG_ARGS_MAX - 1 && c->argc > SLOWLOG_ARGS_MAX) {
         buf_printf(scratch, "... (%d more arguments)", c->argc - SLOWLOG_ARGS_MAX + 1);
-    } else if (is_secret(c, i)) {
+    } else if (slowlog_is_secret(c, i)) {
         buf_printf(scratch, "(redacted)");
     } else if (a->n > SLOWLOG_ARG_BYTES_MAX) {
         buf_append(scratch, a->p, SLOWLOG_ARG_BYTES_MAX);

@@ -32,6 +32,9 @@ size_t slowlog_len(const struct slowlog *s);
 /* @i: 0 is the newest; i < slowlog_len(). Valid until the next note. */
 const struct slowlog_entry *slowlog_at(const struct slowlog *s, size_t i);
 
+/* Argument @i of @c holds a password, which is shown to nobody. */
+bool slowlog_is_secret(const struct cmd *c, int i);
+
 /* Enter @c, which has taken @us. slowlog_note() is called for every command of a client. */
 void slowlog_enter(struct node *n, const struct cmd *c, int64_t us);
 

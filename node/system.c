@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "cluster/balance.h"
 #include "node/node.h"
+#include "node/pubsub.h"
 #include "node/rdb/rdb.h"
 #include "node/system_codec.h"
 #include "node/system_request.h"
@@ -429,6 +430,7 @@ static void applied(struct node *n, const struct cluster_command *command)
 int system_apply(struct node *n, const void *p, size_t len)
 {
     struct cluster_command command;
+    uint64_t epoch = n->system->state.epoch;
     int rc;
 
     if (system_codec_read_command(p, len, &command) != 0) {
@@ -444,6 +446,9 @@ int system_apply(struct node *n, const void *p, size_t len)
         system_requests_advance(n);
     }
     cluster_command_release(&command);
+    if (n->system->state.epoch != epoch) {
+        pubsub_slots_changed(n);
+    }
     return 0;
 }
 
@@ -468,6 +473,7 @@ int system_load(struct node *n, const char *p, size_t len)
     connect_nodes(n, state.nodes, state.n_nodes);
     tell_map_change(n, CLUSTER_MAP_USERS);
     tell_map_change(n, CLUSTER_MAP_FUNCTIONS);
+    pubsub_slots_changed(n);
     system_requests_advance(n); /* entries that the snapshot stands for are not applied */
     return 0;
 }

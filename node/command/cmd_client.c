@@ -6,6 +6,8 @@
 #include "node/command/client_name.h"
 #include "node/command/handlers.h"
 #include "node/node.h"
+#include "node/pubsub.h"
+#include "node/tracking.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,38 +91,35 @@ void cmd_client_setinfo(struct cmd *c)
 
 void cmd_client_id(struct cmd *c) { resp_int(c->reply, (int64_t)c->client->id); }
 
-/* There is no tracking in this version, so nothing is redirected. */
-void cmd_client_getredir(struct cmd *c) { resp_int(c->reply, -1); }
-
 /* ---- describing ---------------------------------------------------------------------------- */
 
 static void flag_letters(const struct client *c, char *out)
 {
+    uint32_t tracking = c->tracking == NULL ? 0 : c->tracking->flags;
+    const struct {
+        bool is;
+        char letter;
+    } letters[] = {
+        {(c->flags & CLIENT_MONITOR) != 0, 'O'},
+        {(c->flags & CLIENT_PUBSUB) != 0, 'P'},
+        {(c->flags & CLIENT_MULTI) != 0, 'x'},
+        {(c->flags & (CLIENT_BLOCKED | CLIENT_PARKED | CLIENT_PAUSED)) != 0, 'b'},
+        {c->tracking != NULL, 't'},
+        {(tracking & TRACKING_BROKEN) != 0, 'R'},
+        {(tracking & TRACKING_BCAST) != 0, 'B'},
+        {(c->flags & CLIENT_DIRTY_CAS) != 0, 'd'},
+        {(c->flags & CLIENT_CLOSE_AFTER) != 0, 'c'},
+        {(c->flags & CLIENT_CLOSE_ASAP) != 0, 'A'},
+        {(c->flags & CLIENT_READONLY) != 0, 'r'},
+        {(c->flags & CLIENT_NO_EVICT) != 0, 'e'},
+        {(c->flags & CLIENT_NO_TOUCH) != 0, 'T'},
+    };
     char *p = out;
 
-    if (c->flags & (CLIENT_BLOCKED | CLIENT_PARKED | CLIENT_PAUSED)) {
-        *p++ = 'b';
-    }
-    if (c->flags & CLIENT_DIRTY_CAS) {
-        *p++ = 'd';
-    }
-    if (c->flags & CLIENT_MULTI) {
-        *p++ = 'x';
-    }
-    if (c->flags & CLIENT_CLOSE_AFTER) {
-        *p++ = 'c';
-    }
-    if (c->flags & CLIENT_CLOSE_ASAP) {
-        *p++ = 'A';
-    }
-    if (c->flags & CLIENT_READONLY) {
-        *p++ = 'r';
-    }
-    if (c->flags & CLIENT_NO_EVICT) {
-        *p++ = 'e';
-    }
-    if (c->flags & CLIENT_NO_TOUCH) {
-        *p++ = 'T';
+    for (size_t i = 0; i < ARRAY_LEN(letters); i++) {
+        if (letters[i].is) {
+            *p++ = letters[i].letter;
+        }
     }
     if (p == out) {
         *p++ = 'N';
@@ -147,17 +146,19 @@ void client_describe(const struct client *c, struct buf *out)
     print_addr(out, "addr", c->ip, c->port);
     print_addr(out, "laddr", c->local_ip, c->local_port);
     buf_printf(out,
-               " fd=%d name=%s age=%lld idle=%lld flags=%s db=%u sub=0 psub=0 ssub=0 multi=%d "
+               " fd=%d name=%s age=%lld idle=%lld flags=%s db=%u sub=%u psub=%u ssub=%u multi=%d "
                "watch=%d qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=%zu rbs=%zu rbp=%zu obl=0 "
-               "oll=%u omem=%zu tot-mem=%zu events=%s cmd=%s user=default redir=-1 resp=%u "
+               "oll=%u omem=%zu tot-mem=%zu events=%s cmd=%s user=default redir=%lld resp=%u "
                "lib-name=%s lib-ver=%s",
                c->fd, c->name == NULL ? "" : c->name,
                (long long)((now_ms - c->created_wall_ms) / 1000),
                (long long)((now_us - c->last_active_us) / 1000000), flags, c->db,
+               c->n_subs[SUB_CHANNEL], c->n_subs[SUB_PATTERN], c->n_subs[SUB_SHARD],
                (c->flags & CLIENT_MULTI) ? c->n_queued : -1, link_is_in(&c->watched) ? 1 : 0,
                c->in.len, c->in.cap - c->in.len, argv_mem, c->queued_bytes, c->out.cap, c->out.len,
                c->seg_n, c->out.len, client_memory(c), ev_is_active(&c->writer) ? "rw" : "r",
-               c->last_command == NULL ? "NULL" : c->last_command->full_name, c->reply.version,
+               c->last_command == NULL ? "NULL" : c->last_command->full_name,
+               c->tracking == NULL ? -1LL : (long long)c->tracking->redirect, c->reply.version,
                c->lib_name == NULL ? "" : c->lib_name, c->lib_ver == NULL ? "" : c->lib_ver);
 }
 
@@ -172,20 +173,21 @@ void cmd_client_info(struct cmd *c)
     buf_release(&out);
 }
 
-/* Client types as CLIENT LIST and KILL name them: here all are normal, since replicas are peers
- * and not clients, and there is no pub/sub in this version. -1: unknown. */
-enum type { TYPE_NORMAL, TYPE_OTHER };
-
+/* Client types as CLIENT LIST and KILL name them. Replicas are peers here, and not clients. Returns
+ * an enum client_class, or -1: unknown, replied. */
 static int parse_type(struct cmd *c, const struct arg *a)
 {
-    static const char *const others[] = {"master", "primary", "replica", "slave", "pubsub"};
+    static const struct {
+        const char *name;
+        enum client_class class;
+    } types[] = {
+        {"normal", CLASS_NORMAL},   {"pubsub", CLASS_PUBSUB},   {"master", CLASS_REPLICA},
+        {"primary", CLASS_REPLICA}, {"replica", CLASS_REPLICA}, {"slave", CLASS_REPLICA},
+    };
 
-    if (arg_is(a, "normal")) {
-        return TYPE_NORMAL;
-    }
-    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
-        if (arg_is(a, others[i])) {
-            return TYPE_OTHER;
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        if (arg_is(a, types[i].name)) {
+            return (int)types[i].class;
         }
     }
     resp_errorf(c->reply, "ERR Unknown client type '%.*s'", (int)MIN_OF(a->n, 128u), a->p);
@@ -198,12 +200,13 @@ static void describe_line(struct client *c, struct buf *out)
     buf_append(out, "\n", 1);
 }
 
-static void list_all(struct node *n, struct buf *out)
+/* @type: an enum client_class, or -1: all. */
+static void list_type(struct node *n, int type, struct buf *out)
 {
     for (struct link *l = n->clients.all.next; l != &n->clients.all; l = l->next) {
         struct client *c = CONTAINER_OF(l, struct client, all_link);
 
-        if ((c->flags & CLIENT_CLOSE_ASAP) == 0) {
+        if ((c->flags & CLIENT_CLOSE_ASAP) == 0 && (type < 0 || (int)client_class_of(c) == type)) {
             describe_line(c, out);
         }
     }
@@ -234,13 +237,13 @@ void cmd_client_list(struct cmd *c)
 
     buf_init(&out);
     if (c->argc == 2) {
-        list_all(c->node, &out);
+        list_type(c->node, -1, &out);
     } else if (c->argc == 4 && arg_is(&c->argv[2], "type")) {
         int type = parse_type(c, &c->argv[3]);
 
         ok = type >= 0;
-        if (type == TYPE_NORMAL) {
-            list_all(c->node, &out);
+        if (ok) {
+            list_type(c->node, type, &out);
         }
     } else if (c->argc > 3 && arg_is(&c->argv[2], "id")) {
         ok = list_ids(c, &out);
@@ -279,7 +282,7 @@ static bool matches(const struct client *c, const struct kill_filter *f)
     return (f->addr == NULL || addr_is(f->addr, c->ip, c->port)) &&
            (f->laddr == NULL || addr_is(f->laddr, c->local_ip, c->local_port)) &&
            (f->id == 0 || (uint64_t)f->id == c->id) && (f->max_age == 0 || age >= f->max_age) &&
-           f->type != TYPE_OTHER && f->any_user;
+           (f->type < 0 || (int)client_class_of(c) == f->type) && f->any_user;
 }
 
 static int64_t kill_matching(struct cmd *c, const struct kill_filter *f)
@@ -495,6 +498,8 @@ void cmd_client_no_touch(struct cmd *c) { set_flag(c, CLIENT_NO_TOUCH); }
 void cmd_client_help(struct cmd *c)
 {
     static const char *const lines[] = {
+        "CACHING (YES|NO)",
+        "    Say whether the keys of the next command are tracked (OPTIN, OPTOUT).",
         "CAPA <capability> [<capability> ...]",
         "    Say what this connection's client can do: REDIRECT, to be sent to the leader where "
         "there",
@@ -543,6 +548,11 @@ void cmd_client_help(struct cmd *c)
         "    Say which library this connection uses. Options are:",
         "    * LIB-NAME",
         "    * LIB-VER",
+        "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]] [OPTIN] [OPTOUT] "
+        "[NOLOOP]",
+        "    Switch messages about keys that have changed on or off.",
+        "TRACKINGINFO",
+        "    Say how this connection tracks keys.",
         "UNBLOCK <clientid> [TIMEOUT|ERROR]",
         "    Unblock a client that waits in a blocking command.",
         "NO-EVICT (ON|OFF)",

@@ -6,17 +6,30 @@
 #include "base/num.h"
 #include "node/command/client_name.h"
 #include "node/command/handlers.h"
+#include "node/monitor.h"
 #include "node/node.h"
+#include "node/pubsub.h"
+#include "node/tracking.h"
 #include "node/txn.h"
 
 #include <limits.h>
 #include <openssl/crypto.h>
 #include <string.h>
 
+/* A subscriber of RESP2 expects messages only, so that is what its PONG looks like. */
+static void pong_message(struct cmd *c)
+{
+    resp_array(c->reply, 2);
+    resp_bulk_str(c->reply, "pong");
+    resp_bulk(c->reply, c->argc == 2 ? c->argv[1].p : "", c->argc == 2 ? c->argv[1].n : 0);
+}
+
 void cmd_ping(struct cmd *c)
 {
     if (c->argc > 2) {
         cmd_reply_arity_error(c);
+    } else if ((c->client->flags & CLIENT_PUBSUB) && c->reply->version < 3) {
+        pong_message(c);
     } else if (c->argc == 2) {
         resp_bulk(c->reply, c->argv[1].p, c->argv[1].n);
     } else {
@@ -195,6 +208,9 @@ void cmd_reset(struct cmd *c)
     struct client *client = c->client;
 
     txn_discard(client);
+    pubsub_clear(client);
+    tracking_disable(client);
+    monitor_end(client);
     client->flags &= ~(uint32_t)(CLIENT_READONLY | CLIENT_ASKING | CLIENT_AUTHENTICATED |
                                  CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT |
                                  CLIENT_CAN_REDIRECT | CLIENT_NO_TOUCH | CLIENT_NO_EVICT);

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "node/command/handlers.h"
 #include "node/info.h"
+#include "node/monitor.h"
 #include "node/node.h"
 #include "node/snapshot.h"
 #include "node/system.h"
@@ -343,4 +344,16 @@ void cmd_module_help(struct cmd *c)
     };
 
     cmd_reply_help(c, lines);
+}
+
+/* ---- MONITOR ------------------------------------------------------------------------------- */
+
+void cmd_monitor(struct cmd *c)
+{
+    if (c->in_exec) {
+        resp_error(c->reply, "ERR MONITOR isn't allowed for DENY BLOCKING client");
+        return;
+    }
+    monitor_begin(c->client);
+    cmd_reply_ok(c);
 }

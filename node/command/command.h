@@ -36,10 +36,12 @@ struct cmd {
     int64_t now_ms;         /* wall time, one value for a whole command or transaction */
     struct resp_out *reply; /* where the reply goes (a discarding one while applying) */
     bool applying;          /* from the log: no effects, no expiry, no clock */
-    bool in_exec;           /* inside MULTI/EXEC */
+    bool in_exec;           /* inside MULTI/EXEC, or a script */
+    bool in_script;         /* called by a script: the reply goes to it */
     bool retry;             /* of a client that was held back: node/block.h */
     /* Set by node/block.h: the client is held back, nothing has been replied. */
     bool held;
+    bool pushed; /* the reply is one that CLIENT REPLY does not hold back: (un)subscribing */
     /* Set by node/access.h and node/effects.h: */
     bool touched;     /* read or wrote keys: the reply waits for the lease at least */
     bool wrote;       /* changed data */

@@ -182,7 +182,7 @@ def test_clients_are_shown_as_in_a_transaction(plain):
         assert " flags=x " in line and " multi=2 " in line and " watch=1 " in line
         other.call("SET", "a", "9")
         (line,) = [x for x in other.call("CLIENT", "LIST").decode().splitlines() if "name=txn" in x]
-        assert " flags=dx " in line
+        assert " flags=xd " in line
 
 
 # ---- WATCH ---------------------------------------------------------------------------------------

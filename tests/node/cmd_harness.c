@@ -26,7 +26,7 @@
 
 struct harness {
     struct keyspace *leader, *follower;
-    bool cluster, lfu, on_follower;
+    bool cluster, lfu, on_follower, told_change;
     uint32_t db;
     int64_t now_ms, string_max, timeout_us;
     size_t effect_max;
@@ -108,10 +108,10 @@ struct types_limits *harness_limits(struct harness *h) { return &h->limits; }
 void notify_db(struct cmd *c, enum notify_class class, const char *event, uint32_t db,
                const struct key *k)
 {
-    (void)class;
     if (c->applying) {
         return;
     }
+    of(c)->told_change |= class != NOTIFY_KEY_MISS;
     buf_printf(&of(c)->events, "%s%s %.*s", of(c)->events.len > 0 ? " ; " : "", event, (int)k->n,
                k->p);
     if (db != c->db) {
@@ -539,6 +539,7 @@ void harness_run_args(struct harness *h, const struct arg *argv, int argc)
     int64_t db;
 
     buf_clear(&h->events);
+    h->told_change = false;
     if (argc == 2 && arg_is(&argv[0], "SELECT") && num_parse_i64(argv[1].p, argv[1].n, &db)) {
         assert(db >= 0 && db < DATABASES);
         h->db = (uint32_t)db;
@@ -547,6 +548,7 @@ void harness_run_args(struct harness *h, const struct arg *argv, int argc)
     } else {
         execute(h, argv, argc, &c);
         assert(!c.wrote || c.effects > 0);
+        assert(!h->told_change || c.wrote); /* an event waits for the batch of its change */
     }
     replicate(h);
 }

@@ -87,6 +87,10 @@ static void files_are_read_as_redis_writes_them(void **state)
          "normal 0 0 0 slave 1 2 3 pubsub 4 5 6"},
         {"cluster-nodes a:1 b:2", "cluster-nodes", "a:1 b:2"},
         {"cluster-nodes \"a:1,b:2  [::1]:3\"", "cluster-nodes", "a:1,b:2 [::1]:3"},
+        {"notify-keyspace-events KEA", "notify-keyspace-events", "AKE"},
+        {"notify-keyspace-events mnEKdtezxhsl$g", "notify-keyspace-events", "AnKEm"},
+        {"notify-keyspace-events Exg", "notify-keyspace-events", "gxE"},
+        {"notify-keyspace-events \"\"", "notify-keyspace-events", ""},
         {"save \"\"", "save", ""},
         {"appendonly yes", "appendonly", "yes"},
     };
@@ -144,6 +148,8 @@ static void errors_name_line_and_option(void **state)
         {"client-output-buffer-limit normal 0 0 -1",
          "f.conf:1: client-output-buffer-limit: Error in hard, soft or soft_seconds setting in "
          "buffer limit configuration."},
+        {"notify-keyspace-events Kq", "f.conf:1: notify-keyspace-events: Invalid event class "
+                                      "character. Use 'Ag$lshzxeKEtmdn'."},
         {"save 900 1", "f.conf:1: save: snapshots are taken by the length of the log: see "
                        "snapshot-log-size"},
         {"appendonly no", "f.conf:1: appendonly: every write goes to the replicated log, which "
@@ -474,6 +480,7 @@ static void a_rewritten_file_reads_back_as_the_settings(void **state)
         "port 1\nbind ::1\ntcp-backlog 1\ntimeout 1\ntcp-keepalive 1\nmaxclients 1\n"
         "protected-mode no\nproto-max-bulk-len 1048577\nclient-query-buffer-limit 2gb\n"
         "client-output-buffer-limit normal 1 2 3 slave 4 5 6 pubsub 7 8 9\ndaemonize yes\n"
+        "notify-keyspace-events $xKm\n"
         "pidfile \"/a b\"\nlogfile '\"'\nloglevel debug\ndir x\ndatabases 1\nhz 1\n"
         "requirepass \" #\\x01\\xff\\\\\"\nshutdown-timeout 1\nenable-debug-command local\n"
         "cluster-enabled yes\npeer-port 5\npeer-announce-ip h\ncluster-nodes a:1 b:2\n"
@@ -485,7 +492,8 @@ static void a_rewritten_file_reads_back_as_the_settings(void **state)
         "log-segment-size 1mb\nlog-ballast-size 0\nsnapshot-log-size 1\n"
         "snapshot-transfer-rate 0\nrdbcompression no\nrdbchecksum no\n"
         "maxmemory 1gb\nmaxmemory-policy allkeys-lfu\nmaxmemory-samples 1\n"
-        "maxmemory-eviction-tenacity 100\nmaxmemory-clients 5%\nlfu-log-factor 0\n"
+        "maxmemory-eviction-tenacity 100\nmaxmemory-clients 5%\n"
+        "tracking-table-max-keys 7\nlfu-log-factor 0\n"
         "lfu-decay-time 0\n"
         "hash-max-listpack-entries 1\nhash-max-listpack-value 1\nset-max-intset-entries 1\n"
         "set-max-listpack-entries 1\nset-max-listpack-value 1\n"
