@@ -77,18 +77,14 @@ static bool has_data(struct cmd *c)
     return true;
 }
 
-static void reply_digest(struct cmd *c, const unsigned char digest[DIGEST_BYTES], bool as_status)
+static void reply_digest(struct cmd *c, const unsigned char digest[DIGEST_BYTES])
 {
     char hex[2 * DIGEST_BYTES + 1];
 
     for (size_t i = 0; i < DIGEST_BYTES; i++) {
         snprintf(hex + 2 * i, 3, "%02x", digest[i]);
     }
-    if (as_status) {
-        resp_status(c->reply, hex);
-    } else {
-        resp_bulk_str(c->reply, hex);
-    }
+    resp_status(c->reply, hex);
 }
 
 /* ---- data -------------------------------------------------------------------------------------
@@ -110,7 +106,7 @@ static void debug_digest(struct cmd *c)
             sum[k] ^= digest[k]; /* as within a keyspace: the groups have no keys in common */
         }
     }
-    reply_digest(c, sum, true);
+    reply_digest(c, sum);
 }
 
 /* The command table knows of no keys of DEBUG, so its handlers look for the group. */
@@ -134,7 +130,7 @@ static void debug_digest_value(struct cmd *c)
         if (it != NULL) {
             keyspace_digest_value(c->ks, it, digest);
         }
-        reply_digest(c, digest, false);
+        reply_digest(c, digest);
     }
 }
 

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Commands about the server, right and wrong ones, on Holdfast and on Debian's redis-server 7.0: the same replies."""
+
+import pathlib
+import shlex
+import sys
+
+import pytest
+
+from holdfast import Client, Cluster, ReplyError
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "differential"))
+from diff_redis import REDIS, redis_server  # noqa: E402
+
+pytestmark = pytest.mark.skipif(not REDIS, reason="redis-server is not installed")
+
+# One session, in this order.
+LINES = """
+CLIENT LIST TYPE nosuch
+CLIENT LIST TYPE master
+CLIENT LIST TYPE replica
+CLIENT LIST TYPE pubsub
+CLIENT LIST TYPE normal ID 1
+CLIENT LIST ID x
+CLIENT LIST ID 0
+CLIENT LIST ID
+CLIENT LIST x
+CLIENT LIST TYPE
+CLIENT KILL x
+CLIENT KILL 127.0.0.1:1
+CLIENT KILL ID x
+CLIENT KILL ID 0
+CLIENT KILL ID -5
+CLIENT KILL ID 99999
+CLIENT KILL ID 1 x
+CLIENT KILL TYPE nosuch
+CLIENT KILL TYPE pubsub
+CLIENT KILL TYPE slave
+CLIENT KILL USER nosuch
+CLIENT KILL USER default SKIPME yes ID 999
+CLIENT KILL ADDR 1.1.1.1:1
+CLIENT KILL LADDR 1.1.1.1:1
+CLIENT KILL SKIPME x
+CLIENT KILL SKIPME no ID 9999
+CLIENT KILL nosuch x
+CLIENT
+CLIENT nosuch
+CLIENT SETNAME "a b"
+CLIENT SETNAME ab
+CLIENT GETNAME
+CLIENT SETNAME ""
+CLIENT GETNAME
+CLIENT REPLY x
+CLIENT REPLY
+CLIENT PAUSE x
+CLIENT PAUSE -1
+CLIENT PAUSE 0 x
+CLIENT PAUSE 0 ALL
+CLIENT PAUSE 0 WRITE x
+CLIENT UNPAUSE
+CLIENT UNPAUSE x
+CLIENT UNBLOCK x
+CLIENT UNBLOCK 1 x
+CLIENT UNBLOCK 999 TIMEOUT
+CLIENT UNBLOCK 999 ERROR
+CLIENT UNBLOCK 999 ERROR x
+CLIENT NO-EVICT x
+CLIENT NO-EVICT on
+CLIENT NO-EVICT off
+CLIENT ID x
+CLIENT INFO x
+CLIENT GETREDIR
+SET s 1
+SET str abc
+SADD ist 1 2
+HSET h f v
+ZADD z 1 a
+OBJECT
+OBJECT nosuch
+OBJECT ENCODING
+OBJECT ENCODING nokey
+OBJECT FREQ nokey
+OBJECT IDLETIME nokey
+OBJECT REFCOUNT nokey
+OBJECT ENCODING s
+OBJECT ENCODING str
+OBJECT ENCODING ist
+OBJECT ENCODING h
+OBJECT ENCODING z
+OBJECT FREQ s
+OBJECT REFCOUNT str
+OBJECT IDLETIME str
+OBJECT HELP x
+MEMORY
+MEMORY nosuch
+MEMORY USAGE
+MEMORY USAGE nokey
+MEMORY USAGE s SAMPLES
+MEMORY USAGE s SAMPLES x
+MEMORY USAGE s SAMPLES -1
+MEMORY USAGE s x 1
+MEMORY DOCTOR x
+MEMORY STATS x
+MEMORY PURGE x
+MEMORY PURGE
+LATENCY
+LATENCY nosuch
+LATENCY DOCTOR x
+LATENCY HISTORY
+LATENCY HISTORY nosuch
+LATENCY LATEST
+LATENCY GRAPH nosuch
+LATENCY RESET
+LATENCY RESET command x
+LATENCY LATEST x
+LATENCY HISTOGRAM nosuch
+LOLWUT VERSION x
+SHUTDOWN x
+SHUTDOWN SAVE NOSAVE
+SHUTDOWN ABORT
+SHUTDOWN ABORT NOW
+SLOWLOG
+SLOWLOG nosuch
+SLOWLOG GET x
+SLOWLOG GET -2
+SLOWLOG LEN x
+SLOWLOG RESET
+SLOWLOG RESET x
+COMMAND nosuch
+COMMAND COUNT x
+COMMAND LIST FILTERBY
+COMMAND LIST FILTERBY MODULE
+COMMAND LIST FILTERBY MODULE x
+COMMAND LIST FILTERBY ACLCAT nosuch
+COMMAND LIST FILTERBY PATTERN xx*
+COMMAND LIST FILTERBY nosuch x
+COMMAND LIST x
+COMMAND GETKEYS
+COMMAND GETKEYS nosuch x
+COMMAND GETKEYS set a b
+COMMAND GETKEYS mset a b c d
+COMMAND GETKEYS zunionstore d 2 a b
+COMMAND GETKEYSANDFLAGS set a b
+COMMAND GETKEYSANDFLAGS copy a b
+COMMAND GETKEYSANDFLAGS zunionstore d 2 a b
+COMMAND INFO nosuch
+COMMAND DOCS nosuch
+CONFIG
+CONFIG nosuch
+CONFIG GET
+CONFIG GET nosuch
+CONFIG SET
+CONFIG SET a
+CONFIG SET nosuch x
+CONFIG SET maxmemory
+CONFIG SET maxmemory x
+CONFIG SET maxmemory -1
+CONFIG SET hz x
+CONFIG SET hz 10 hz 20
+CONFIG SET maxmemory-policy x
+CONFIG SET daemonize yes
+CONFIG SET timeout -1
+CONFIG SET latency-monitor-threshold -1
+CONFIG SET latency-tracking maybe
+CONFIG SET latency-tracking-info-percentiles 101
+CONFIG SET latency-tracking-info-percentiles x
+CONFIG SET activedefrag maybe
+CONFIG SET cluster-node-timeout -1
+CONFIG SET repl-backlog-size x
+CONFIG SET dbfilename x
+CONFIG SET cluster-config-file x
+CONFIG SET lazyfree-lazy-expire maybe
+CONFIG SET list-max-listpack-size x
+CONFIG SET client-output-buffer-limit x
+CONFIG SET client-output-buffer-limit "normal 0 0"
+CONFIG SET client-output-buffer-limit "nosuch 0 0 0"
+CONFIG SET client-output-buffer-limit "normal x 0 0"
+CONFIG REWRITE
+CONFIG REWRITE x
+CONFIG RESETSTAT
+CONFIG RESETSTAT x
+CONFIG GET masterauth
+CONFIG GET repl-*-period
+DEBUG
+DEBUG nosuch
+DEBUG OBJECT
+DEBUG OBJECT nokey
+DEBUG SLEEP
+DEBUG JMAP
+DEBUG SET-ACTIVE-EXPIRE 1
+DEBUG DIGEST-VALUE nokey
+DEBUG HTSTATS 99
+DEBUG ERROR foo
+DEBUG LOG hi
+DEBUG PROTOCOL x
+DEBUG PROTOCOL string
+DEBUG RELOAD
+INFO nosuch
+SAVE x
+SAVE
+BGSAVE x
+BGSAVE SCHEDULE x
+BGREWRITEAOF x
+LASTSAVE x
+TIME x
+ROLE x
+MODULE
+MODULE nosuch
+MODULE LIST
+MODULE LIST x
+HELLO x
+HELLO 4
+HELLO 2 nosuch
+HELLO 2 SETNAME
+AUTH x
+AUTH a b
+AUTH default x
+SELECT x
+SELECT 99
+SELECT -1
+SWAPDB x 1
+SWAPDB 0 99
+WAIT x 1
+WAIT 1 x
+WAIT 0 -1
+ECHO
+PING a b
+RESET x
+RESET
+QUIT x
+""".strip().splitlines()
+
+
+def reply(client, words):
+    try:
+        return client.call(*words)
+    except ReplyError as error:
+        return f"error: {error.text}"
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_replies_about_the_server_are_those_of_a_stock_redis(protocol):
+    different = []
+    with Cluster(nodes=1, plain=True) as cluster, redis_server("--enable-debug-command", "yes") as address:
+        with cluster.leader().client() as ours, Client(address[1]) as theirs:
+            ours.call("HELLO", protocol)
+            theirs.call("HELLO", protocol)
+            for line in LINES:
+                words = shlex.split(line)
+                have, want = reply(ours, words), reply(theirs, words)
+                if have != want:
+                    different.append(f"{line}\n    Redis:    {want}\n    Holdfast: {have}")
+    assert not different, "\n".join(different)
