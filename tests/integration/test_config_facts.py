@@ -15,8 +15,8 @@ DIRECTIVES = {"include"}
 # Options of parts that are being built.
 PENDING = set(
     "acl-pubsub-default aclfile acllog-max-len cluster-allow-pubsubshard-when-down "
-    "hll-sparse-max-bytes notify-keyspace-events sanitize-dump-payload stream-node-max-bytes "
-    "stream-node-max-entries tracking-table-max-keys user".split()
+    "sanitize-dump-payload stream-node-max-bytes "
+    "stream-node-max-entries user".split()
 )
 # What is so here, or what the tests start with: not Redis's default.
 OTHER_VALUES = set(
