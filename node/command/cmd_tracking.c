@@ -189,7 +189,7 @@ void cmd_client_caching(struct cmd *c)
     struct client_tracking *t = c->client->tracking;
     bool yes = arg_is(&c->argv[2], "yes");
 
-    if (t == NULL || (t->flags & (TRACKING_OPTIN | TRACKING_OPTOUT)) == 0) {
+    if (t == NULL) {
         resp_error(c->reply, "ERR CLIENT CACHING can be called only when the client is in tracking "
                              "mode with OPTIN or OPTOUT mode enabled");
     } else if (!yes && !arg_is(&c->argv[2], "no")) {
