@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "node/acl.h"
 #include "node/exec.h"
 #include "node/gate.h"
 #include "node/node.h"
@@ -20,7 +21,6 @@
 #include "node/watch.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +56,7 @@ static struct client *client_new(struct node *n, int fd)
     c->multi_slot = -1;
     c->created_wall_ms = n->now_wall_ms;
     c->last_active_us = n->now_us;
+    acl_greet(c);
     buf_init(&c->in);
     buf_init(&c->out);
     buf_init(&c->pushes);
@@ -191,7 +192,7 @@ static void accept_one(struct node *n, int fd, const char *ip, uint16_t port)
         refuse_connection(n, fd, "-ERR max number of clients reached\r\n");
         return;
     }
-    if (n->config.protected_mode && n->config.requirepass[0] == '\0' && !is_loopback(ip)) {
+    if (n->config.protected_mode && acl_default(n)->nopass && !is_loopback(ip)) {
         refuse_connection(n, fd,
                           "-DENIED Holdfast is running in protected mode: no password is set, and "
                           "connections are accepted from the loopback interface only. Set "
@@ -628,8 +629,10 @@ static void process_resumed(struct node *n)
 
 void clients_run_resumed(struct node *n) { process_resumed(n); }
 
-static void flush_dirty(struct clients *all)
+void clients_flush(struct node *n)
 {
+    struct clients *all = &n->clients;
+
     while (link_is_in(&all->dirty)) {
         struct client *c = CONTAINER_OF(all->dirty.next, struct client, dirty_link);
 
@@ -638,58 +641,11 @@ static void flush_dirty(struct clients *all)
             flush_one(c);
         }
     }
-}
-
-void clients_flush(struct node *n)
-{
-    struct clients *all = &n->clients;
-
-    flush_dirty(all);
     evict_clients(n);
     for (struct link *l = all->closing.next, *next; l != &all->closing; l = next) {
         next = l->next;
         client_free(CONTAINER_OF(l, struct client, close_link));
     }
-}
-
-/* ---- while a script runs ------------------------------------------------------------------- */
-
-static size_t watch_busy(struct node *n, struct pollfd *fds, struct client **who, size_t cap)
-{
-    size_t count = 0;
-
-    for (struct link *l = n->clients.all.next; l != &n->clients.all && count < cap; l = l->next) {
-        struct client *c = CONTAINER_OF(l, struct client, all_link);
-
-        if (!c->processing && ev_is_active(&c->reader)) {
-            who[count] = c;
-            fds[count++] = (struct pollfd){.fd = c->fd, .events = POLLIN};
-        }
-    }
-    return count;
-}
-
-void clients_serve_busy(struct node *n)
-{
-    size_t cap = n->clients.n;
-    struct pollfd *fds = mem_alloc(cap * sizeof *fds);
-    struct client **who = mem_alloc(cap * sizeof(struct client *));
-    size_t count = watch_busy(n, fds, who, cap);
-
-    node_refresh_clocks(n);
-    if (poll(fds, (nfds_t)count, 0) > 0) {
-        for (size_t i = 0; i < count; i++) {
-            if (fds[i].revents != 0) {
-                on_readable(n->loop, &who[i]->reader, EV_READ);
-            }
-        }
-    }
-    flush_dirty(&n->clients); /* with replies of before the script, in this turn */
-    for (size_t i = 0; i < n->clients.n_listeners; i++) {
-        on_connection(n->loop, &n->clients.listeners[i], EV_READ);
-    }
-    free(fds);
-    free(who);
 }
 
 /* ---- blocking ------------------------------------------------------------------------------ */

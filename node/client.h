@@ -26,6 +26,7 @@
 
 struct node;
 struct group;
+struct acl_user; /* node/acl_user.h */
 
 /* Doubly linked list node; a list head is one whose ends meet. */
 struct link {
@@ -99,6 +100,7 @@ struct client {
     int fd;
     uint32_t flags;
     uint32_t db;
+    const struct acl_user *user; /* node/acl.h: valid as long as the client is */
     struct ev_io reader, writer;
 
     struct buf in;
@@ -210,10 +212,6 @@ void client_end_command(struct client *c);
 void client_resume(struct client *c);
 /* Execute what stands in the input until nothing is complete or something holds it up. */
 void client_process_input(struct client *c);
-
-/* While a script runs: accept, read and answer clients, from within the turn. Nothing else of the
- * node goes on, so only commands are executed that touch nothing of it (exec.c: BUSY). */
-void clients_serve_busy(struct node *n);
 
 /* Let clients go on that may since the last call (client_resume()). */
 void clients_run_resumed(struct node *n);

@@ -32,7 +32,20 @@ void config_init(struct config *c)
     c->active_expire = true;
 }
 
-void config_release(struct config *c) { config_release_values(c); }
+static void release_users(struct config *c)
+{
+    for (char **u = c->users; u != NULL && *u != NULL; u++) {
+        free(*u);
+    }
+    free(c->users);
+    c->users = NULL;
+}
+
+void config_release(struct config *c)
+{
+    config_release_values(c);
+    release_users(c);
+}
 
 bool config_get_text(const struct config *c, const char *name, struct buf *out)
 {
@@ -104,6 +117,26 @@ static int parse_include(struct config *c, const char *name, const struct place 
     }
 }
 
+/* "user name rule ...": one of several lines. */
+static void add_user(struct config *c, char *const *words, size_t n)
+{
+    size_t count = 0;
+    struct buf line;
+
+    while (c->users != NULL && c->users[count] != NULL) {
+        count++;
+    }
+    buf_init(&line);
+    for (size_t i = 0; i < n; i++) {
+        buf_printf(&line, "%s%s", i > 0 ? " " : "", words[i]);
+    }
+    buf_append(&line, "", 1);
+    c->users = mem_realloc(c->users, (count + 2) * sizeof c->users[0]);
+    c->users[count] = mem_strdup(buf_head(&line));
+    c->users[count + 1] = NULL;
+    buf_release(&line);
+}
+
 /* One line's words: an option and its values. */
 static int parse_option(struct config *c, char *const *words, size_t n, const struct place *at,
                         char *error)
@@ -117,6 +150,10 @@ static int parse_option(struct config *c, char *const *words, size_t n, const st
             return fail(error, "%sinclude: wrong number of arguments", where);
         }
         return parse_include(c, words[1], at, error);
+    }
+    if (strcasecmp(words[0], "user") == 0 && n > 1) {
+        add_user(c, words + 1, n - 1);
+        return 0;
     }
     if (o == NULL && config_refusal(words[0], strlen(words[0])) != NULL) {
         return fail(error, "%s%.100s is refused: %s", where, words[0],

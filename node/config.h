@@ -44,7 +44,6 @@ struct config {
     int64_t tcp_keepalive;
     int64_t maxclients;
     int64_t proto_max_bulk_len;
-    int64_t busy_reply_threshold; /* ms; 0: never */
     int64_t client_query_buffer_limit;
     struct output_limit output_limits[CLASS_COUNT];
     unsigned notify_events; /* enum notify_class bits */
@@ -55,7 +54,10 @@ struct config {
     char *dir;
     int64_t databases;
     int64_t hz;
-    char *requirepass;        /* "": none */
+    char *requirepass; /* of the default user; "": none */
+    char *aclfile;     /* absolute; "": none */
+    char **users;      /* "name rule ...", each a `user` line; NULL-terminated; NULL: none */
+    int64_t acllog_max_len;
     int64_t shutdown_timeout; /* s */
 
     /* cluster */
@@ -104,6 +106,7 @@ struct config {
     int enable_debug_command; /* enum debug_command */
     int read_consistency;     /* enum read_consistency */
     int appendfsync;          /* enum appendfsync */
+    int acl_pubsub_default;   /* 1: new ACL users may use all channels */
 
     /* switches */
     bool protected_mode;

@@ -31,6 +31,11 @@ static const struct config_name consistencies[] = {
     {"local", READ_LOCAL},
     {NULL, 0},
 };
+static const struct config_name pubsub_defaults[] = {
+    {"allchannels", 1},
+    {"resetchannels", 0},
+    {NULL, 0},
+};
 static const struct config_name debug_commands[] = {
     {"no", DEBUG_COMMAND_NO},
     {"yes", DEBUG_COMMAND_YES},
@@ -191,6 +196,11 @@ static const struct config_option options[] = {
     INT("hz", hz, 0, 1, 500, "10", "runs of the upkeep per second"),
     TEXT("requirepass", CONFIG_STRING, requirepass, CONFIG_SENSITIVE, NULL, "",
          "password of clients; empty: none"),
+    TEXT("aclfile", CONFIG_STRING, aclfile, CONFIG_IMMUTABLE, NULL, "",
+         "ACL users of a new cluster; what ACL LOAD reads and ACL SAVE writes"),
+    ENUM("acl-pubsub-default", acl_pubsub_default, 0, pubsub_defaults, "resetchannels",
+         "channels of new ACL users"),
+    INT("acllog-max-len", acllog_max_len, 0, 0, INT64_MAX, "128", "entries of ACL LOG"),
     INT("shutdown-timeout", shutdown_timeout, 0, 0, I32_MAX, "10",
         "seconds to hand over leadership and settle open writes"),
     ENUM("enable-debug-command", enable_debug_command, CONFIG_IMMUTABLE, debug_commands, "no",
@@ -294,14 +304,6 @@ static const struct config_option options[] = {
                "bytes up to which a HyperLogLog is kept sparse"),
 
     /* introspection and upkeep */
-    {.name = "busy-reply-threshold",
-     .alias = "lua-time-limit",
-     .type = CONFIG_INT,
-     .offset = AT(busy_reply_threshold),
-     .initial = "5000",
-     .min = 0,
-     .max = INT64_MAX / 1000,
-     .help = "ms after which a script counts as slow and other clients are told BUSY"},
     INT("slowlog-log-slower-than", slowlog_log_slower_than, 0, -1, INT64_MAX, "10000",
         "microseconds; -1: off"),
     INT("slowlog-max-len", slowlog_max_len, 0, 0, 1 << 20, "128", "entries kept"),

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "node/access.h"
+#include "node/acl.h"
 #include "node/block_table.h"
 #include "node/command/handlers.h"
 #include "node/effects.h"
@@ -20,7 +21,6 @@
 #include "node/node.h"
 #include "node/notify.h"
 #include "node/route.h"
-#include "node/script/scripts.h"
 #include "node/slowlog.h"
 #include "node/tracking.h"
 #include "node/txn.h"
@@ -35,7 +35,7 @@
 
 bool exec_needs_auth(const struct client *c)
 {
-    return c->node->config.requirepass[0] != '\0' && (c->flags & CLIENT_AUTHENTICATED) == 0;
+    return (c->flags & CLIENT_AUTHENTICATED) == 0 && !acl_default_is_open(c->node);
 }
 
 /* What an entry has beside the arguments: lengths, names, a time. */
@@ -112,24 +112,10 @@ void exec_call(struct cmd *cmd)
     }
     latency_note(n, (cmd->command->flags & CMD_FAST) ? LATENCY_FAST_COMMAND : LATENCY_COMMAND,
                  took);
-    if (cmd->in_script) {
-        cs->failed += cmd->reply->buf->len > from && buf_head(cmd->reply->buf)[from] == '-';
-    } else if (cmd->client != NULL) {
+    if (cmd->client != NULL) {
         count_error(cmd->client, cmd->command, from, true);
         slowlog_note(n, cmd, took);
     }
-}
-
-void exec_call_within(struct cmd *outer, struct cmd *sub)
-{
-    sub->wrote = false;
-    sub->effects = 0;
-    exec_call(sub);
-    groups_use_first(sub);
-    outer->touched |= sub->touched;
-    outer->wrote |= sub->wrote;
-    outer->effects += sub->effects;
-    outer->gate = MAX_OF(outer->gate, sub->gate);
 }
 
 /* Take back output of a client that asked for no replies, unless it @stays. */
@@ -341,6 +327,19 @@ static bool run(struct client *c, struct cmd *cmd, size_t from, uint16_t slot)
     return !cmd->held;
 }
 
+/* The client's user may make the call; else the error is in place. */
+static bool is_permitted(struct client *c, const struct cmd *cmd)
+{
+    size_t from = c->out.len;
+    bool ok = acl_permits(c, cmd->command, cmd->argv, cmd->argc, &c->reply);
+
+    if (!ok && cmd->command->fn == cmd_exec) {
+        c->out.len = from;
+        abort_exec(c, "NOPERM this user has no permissions to run the 'exec' command");
+    }
+    return ok;
+}
+
 enum exec_result exec_request(struct client *c, const struct arg *argv, int argc)
 {
     struct node *n = c->node;
@@ -389,9 +388,7 @@ enum exec_result exec_request(struct client *c, const struct arg *argv, int argc
         command->fn(&cmd);
         return refused(c, command, from);
     }
-    error = scripts_busy_error(n->scripts);
-    if (UNLIKELY(error != NULL) && (command->flags & CMD_ALLOW_BUSY) == 0) {
-        resp_error(&c->reply, error);
+    if (UNLIKELY(!acl_is_unrestricted(c)) && !is_permitted(c, &cmd)) {
         return refused(c, command, from);
     }
     /* MULTI and WATCH are not queued either, but have errors of their own, which spoil nothing. */
@@ -446,9 +443,7 @@ enum exec_result exec_request(struct client *c, const struct arg *argv, int argc
     if (command->fn != cmd_asking) {
         c->flags &= ~(uint32_t)CLIENT_ASKING;
     }
-    if (LIKELY(scripts_busy_error(n->scripts) == NULL)) {
-        block_serve(n);
-    }
+    block_serve(n);
     return EXEC_DONE;
 }
 

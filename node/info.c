@@ -6,12 +6,12 @@
 
 #include "base/clock.h"
 #include "base/num.h"
+#include "node/acl.h"
 #include "node/histogram.h"
 #include "node/info_memory.h"
 #include "node/latency.h"
 #include "node/pubsub.h"
 #include "node/rdb/rdb.h"
-#include "node/script/scripts.h"
 #include "node/snapshot.h"
 #include "node/system.h"
 #include "node/tracking.h"
@@ -163,23 +163,6 @@ static void ratio(struct buf *out, const char *name, uint64_t more, uint64_t les
     info_field(out, full, "%lld", (long long)(more - less));
 }
 
-static void script_memory(struct node *n, struct buf *out)
-{
-    struct scripts_usage u;
-
-    scripts_usage(n->scripts, &u);
-    number(out, "used_memory_vm_eval", u.eval_vm_bytes);
-    with_human(out, "used_memory_lua", u.eval_vm_bytes);
-    number(out, "used_memory_scripts_eval", u.script_bytes);
-    number(out, "number_of_cached_scripts", u.n_scripts);
-    number(out, "number_of_functions", u.n_functions);
-    number(out, "number_of_libraries", u.n_libraries);
-    number(out, "used_memory_vm_functions", u.functions_vm_bytes);
-    with_human(out, "used_memory_vm_total", u.eval_vm_bytes + u.functions_vm_bytes);
-    number(out, "used_memory_functions", u.library_bytes);
-    with_human(out, "used_memory_scripts", u.script_bytes + u.library_bytes);
-}
-
 static void info_memory(struct node *n, struct buf *out)
 {
     struct memory_parts parts;
@@ -204,7 +187,17 @@ static void info_memory(struct node *n, struct buf *out)
     number(out, "allocator_active", m.active);
     number(out, "allocator_resident", m.mapped_resident);
     with_human(out, "total_system_memory", memory_of_system());
-    script_memory(n, out);
+    number(out, "used_memory_lua", 0);
+    number(out, "used_memory_vm_eval", 0);
+    info_field(out, "used_memory_lua_human", "0B");
+    number(out, "used_memory_scripts_eval", 0);
+    number(out, "number_of_cached_scripts", 0);
+    number(out, "number_of_functions", 0);
+    number(out, "number_of_libraries", 0);
+    number(out, "used_memory_vm_functions", 0);
+    with_human(out, "used_memory_vm_total", 0);
+    number(out, "used_memory_functions", 0);
+    with_human(out, "used_memory_scripts", 0);
     with_human(out, "maxmemory", (uint64_t)n->config.maxmemory);
     buf_printf(out, "maxmemory_policy:");
     (void)config_get_text(&n->config, "maxmemory-policy", out);
@@ -386,6 +379,10 @@ static void info_stats(struct node *n, struct buf *out)
     number(out, "total_writes_processed", s->writes_processed);
     number(out, "io_threaded_reads_processed", 0);
     number(out, "io_threaded_writes_processed", 0);
+    number(out, "acl_access_denied_auth", s->acl_denied[ACL_LOG_AUTH]);
+    number(out, "acl_access_denied_cmd", s->acl_denied[ACL_LOG_COMMAND]);
+    number(out, "acl_access_denied_key", s->acl_denied[ACL_LOG_KEY]);
+    number(out, "acl_access_denied_channel", s->acl_denied[ACL_LOG_CHANNEL]);
 }
 
 static void info_commandstats(struct node *n, struct buf *out)

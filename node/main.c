@@ -119,6 +119,7 @@ static int start(struct node *n)
 
     replace(&c->logfile);
     replace(&c->pidfile);
+    replace(&c->aclfile);
     if (enter_dir(c) != 0) {
         return -1;
     }

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "node/acl.h"
 #include "node/block_table.h"
 #include "node/evict.h"
 #include "node/exec.h"
@@ -20,7 +21,6 @@
 #include "node/latency.h"
 #include "node/memory.h"
 #include "node/pubsub.h"
-#include "node/script/scripts.h"
 #include "node/slowlog.h"
 #include "node/snapshot.h"
 #include "node/system.h"
@@ -193,6 +193,7 @@ static void on_cron(struct ev_loop *loop, struct ev_timer *w, int events)
     clients_cron(n);
     gate_expire(n);
     system_cron(n);
+    acl_cron(n);
     stats_sample(&n->stats, n->now_us);
     slowlog_cron(n);
     latency_cron(n);
@@ -447,11 +448,6 @@ int node_start(struct node *n)
     n->pubsub = pubsub_new(n);
     n->tracking = tracking_new();
     n->evict = evict_new();
-    n->scripts = scripts_new(n);
-    if (n->scripts == NULL) {
-        log_warning("no memory for scripts");
-        return -1;
-    }
     n->slowlog = slowlog_new();
     n->latency = latency_new();
     n->requests = system_requests_new();
@@ -463,7 +459,7 @@ int node_start(struct node *n)
     }
     n->bg = worker_new(BG_THREADS, "bg");
     n->events = chan_new(EVENTS_CAPACITY);
-    if (open_host(n) != 0 || system_new(n) != 0 || clients_listen(n) != 0) {
+    if (open_host(n) != 0 || system_new(n) != 0 || acl_new(n) != 0 || clients_listen(n) != 0) {
         return -1;
     }
     chan_attach(n->events, n->loop, on_events, n);
@@ -502,6 +498,7 @@ void node_stop(struct node *n)
         chan_free(n->events);
     }
     system_requests_free(n->requests);
+    acl_free(n->acl);
     system_free(n);
     slowlog_free(n->slowlog);
     latency_free(n->latency);
@@ -511,7 +508,6 @@ void node_stop(struct node *n)
     tracking_free(n->tracking);
     hmap_release(&n->clients.by_id);
     evict_free(n->evict);
-    scripts_free(n->scripts);
     stats_release(&n->stats);
     config_release(&n->config);
     free(n->config_file);

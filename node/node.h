@@ -24,6 +24,7 @@
 
 struct snapshotter;     /* node/snapshot.h */
 struct system;          /* node/system.h: formation and the system group */
+struct acl;             /* node/acl.h */
 struct system_requests; /* node/system_request.h */
 struct slowlog;         /* node/slowlog.h */
 struct latency;         /* node/latency.h */
@@ -32,7 +33,6 @@ struct block_table;     /* node/block_table.h */
 struct evict;           /* node/evict.h */
 struct pubsub;          /* node/pubsub.h */
 struct tracking;        /* node/tracking.h */
-struct scripts;         /* node/script/scripts.h */
 
 struct node {
     struct config config;
@@ -53,6 +53,7 @@ struct node {
     struct span span; /* of the command being executed, where it is over several groups */
     struct system *system;
     struct system_requests *requests;
+    struct acl *acl;
     struct snapshotter *snapshotter;
     struct clients clients;
     struct watch_table *watches;
@@ -60,7 +61,6 @@ struct node {
     struct pubsub *pubsub;
     struct tracking *tracking;
     struct evict *evict;
-    struct scripts *scripts;
     bool out_of_memory; /* above maxmemory when the current command began, and nothing can go */
     struct slowlog *slowlog;
     struct latency *latency;

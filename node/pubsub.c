@@ -244,6 +244,23 @@ struct arg pubsub_oldest(const struct client *c, enum sub_kind kind)
     return (struct arg){ch->name, ch->n};
 }
 
+bool pubsub_client_all(const struct client *c,
+                       bool (*fn)(const struct client *c, enum sub_kind kind,
+                                  const struct arg *name))
+{
+    for (int kind = 0; kind < SUB_KINDS; kind++) {
+        for (const struct link *l = c->subs[kind].next; l != &c->subs[kind]; l = l->next) {
+            const struct channel *ch = CONTAINER_OF(l, struct subscription, client_link)->channel;
+            struct arg name = {ch->name, ch->n};
+
+            if (!fn(c, (enum sub_kind)kind, &name)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 uint64_t pubsub_client_count(const struct client *c, enum sub_kind kind)
 {
     return kind == SUB_SHARD ? c->n_subs[SUB_SHARD]

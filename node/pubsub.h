@@ -35,6 +35,10 @@ struct arg pubsub_oldest(const struct client *c, enum sub_kind kind);
 /* What the reply to (un)subscribing says: those to channels and patterns together, or shard
  * channels. */
 uint64_t pubsub_client_count(const struct client *c, enum sub_kind kind);
+/* @fn says yes to all subscriptions of the client. */
+bool pubsub_client_all(const struct client *c,
+                       bool (*fn)(const struct client *c, enum sub_kind kind,
+                                  const struct arg *name));
 /* End all subscriptions, without a word. */
 void pubsub_clear(struct client *c);
 

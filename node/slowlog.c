@@ -87,6 +87,9 @@ bool slowlog_is_secret(const struct cmd *c, int i)
     if (strcmp(name, "auth") == 0) {
         return i > 0;
     }
+    if (strcmp(name, "acl|setuser") == 0) {
+        return i > 2; /* rules of a user: any may be one */
+    }
     if (strcmp(name, "hello") == 0) {
         for (int a = 2; a + 2 < c->argc; a++) {
             if (arg_is(&c->argv[a], "AUTH") && (i == a + 1 || i == a + 2)) {

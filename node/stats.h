@@ -25,6 +25,7 @@ struct stats {
     uint64_t net_in, net_out;
     uint64_t expired_keys, expired_time_cap_reached;
     uint64_t evicted_keys, evicted_clients;
+    uint64_t acl_denied[4]; /* by enum acl_reason */
     uint64_t keyspace_hits, keyspace_misses;
     uint64_t total_errors, unexpected_errors;
     uint64_t reads_processed, writes_processed;

@@ -3,6 +3,7 @@
  * node/command/cmd_client.c - CLIENT. Source: the Redis command pages. */
 #include "base/mem.h"
 #include "base/num.h"
+#include "node/acl.h"
 #include "node/command/client_name.h"
 #include "node/command/handlers.h"
 #include "node/node.h"
@@ -148,7 +149,7 @@ void client_describe(const struct client *c, struct buf *out)
     buf_printf(out,
                " fd=%d name=%s age=%lld idle=%lld flags=%s db=%u sub=%u psub=%u ssub=%u multi=%d "
                "watch=%d qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=%zu rbs=%zu rbp=%zu obl=0 "
-               "oll=%u omem=%zu tot-mem=%zu events=%s cmd=%s user=default redir=%lld resp=%u "
+               "oll=%u omem=%zu tot-mem=%zu events=%s cmd=%s user=%s redir=%lld resp=%u "
                "lib-name=%s lib-ver=%s",
                c->fd, c->name == NULL ? "" : c->name,
                (long long)((now_ms - c->created_wall_ms) / 1000),
@@ -157,7 +158,7 @@ void client_describe(const struct client *c, struct buf *out)
                (c->flags & CLIENT_MULTI) ? c->n_queued : -1, link_is_in(&c->watched) ? 1 : 0,
                c->in.len, c->in.cap - c->in.len, argv_mem, c->queued_bytes, c->out.cap, c->out.len,
                c->seg_n, c->out.len, client_memory(c), ev_is_active(&c->writer) ? "rw" : "r",
-               c->last_command == NULL ? "NULL" : c->last_command->full_name,
+               c->last_command == NULL ? "NULL" : c->last_command->full_name, c->user->name,
                c->tracking == NULL ? -1LL : (long long)c->tracking->redirect, c->reply.version,
                c->lib_name == NULL ? "" : c->lib_name, c->lib_ver == NULL ? "" : c->lib_ver);
 }
@@ -262,8 +263,9 @@ void cmd_client_list(struct cmd *c)
 struct kill_filter {
     const struct arg *addr, *laddr;
     int64_t id, max_age;
-    int type; /* -1: any */
-    bool any_user, skip_me;
+    int type;                    /* -1: any */
+    const struct acl_user *user; /* NULL: any */
+    bool skip_me;
 };
 
 static bool addr_is(const struct arg *a, const char *ip, uint16_t port)
@@ -282,7 +284,8 @@ static bool matches(const struct client *c, const struct kill_filter *f)
     return (f->addr == NULL || addr_is(f->addr, c->ip, c->port)) &&
            (f->laddr == NULL || addr_is(f->laddr, c->local_ip, c->local_port)) &&
            (f->id == 0 || (uint64_t)f->id == c->id) && (f->max_age == 0 || age >= f->max_age) &&
-           (f->type < 0 || (int)client_class_of(c) == f->type) && f->any_user;
+           (f->type < 0 || (int)client_class_of(c) == f->type) &&
+           (f->user == NULL || f->user == c->user);
 }
 
 static int64_t kill_matching(struct cmd *c, const struct kill_filter *f)
@@ -334,11 +337,11 @@ static bool parse_kill_option(struct cmd *c, int i, struct kill_filter *f)
         return true;
     }
     if (arg_is(name, "user")) {
-        f->any_user = v->n == 7 && memcmp(v->p, "default", 7) == 0;
-        if (!f->any_user) {
+        f->user = acl_find(c->node, v->p, v->n);
+        if (f->user == NULL) {
             resp_errorf(c->reply, "ERR No such user '%.*s'", (int)MIN_OF(v->n, 128u), v->p);
         }
-        return f->any_user;
+        return f->user != NULL;
     }
     if (arg_is(name, "skipme") && (arg_is(v, "yes") || arg_is(v, "no"))) {
         f->skip_me = arg_is(v, "yes");
@@ -350,7 +353,7 @@ static bool parse_kill_option(struct cmd *c, int i, struct kill_filter *f)
 
 void cmd_client_kill(struct cmd *c)
 {
-    struct kill_filter f = {.type = -1, .any_user = true, .skip_me = true};
+    struct kill_filter f = {.type = -1, .skip_me = true};
 
     if (c->argc == 3) { /* the old form: CLIENT KILL addr */
         f.addr = &c->argv[2];

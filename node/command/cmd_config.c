@@ -7,6 +7,7 @@
 #include "base/glob.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "node/acl.h"
 #include "node/command/handlers.h"
 #include "node/config_table.h"
 #include "node/node.h"
@@ -133,15 +134,24 @@ static bool apply_loglevel(struct node *n, const char *old, char *error)
     return true;
 }
 
-/* Whoever is connected while no password is set stays welcome when there is one. */
+/* It describes the default user, unless ACL rules do. Whoever is connected while no password is set
+ * stays welcome when there is one. */
 static bool apply_requirepass(struct node *n, const char *old, char *error)
 {
-    (void)error;
-    if (old[0] == '\0' && n->config.requirepass[0] != '\0') {
-        for (struct link *l = n->clients.all.next; l != &n->clients.all; l = l->next) {
-            CONTAINER_OF(l, struct client, all_link)->flags |= CLIENT_AUTHENTICATED;
-        }
+    (void)old;
+    if (!acl_password_changed(n)) {
+        snprintf(error, CONFIG_ERROR_MAX,
+                 "the user 'default' is described by ACL rules: set its password by ACL SETUSER");
+        return false;
     }
+    return true;
+}
+
+static bool apply_acllog_max_len(struct node *n, const char *old, char *error)
+{
+    (void)old;
+    (void)error;
+    acl_log_cron(n);
     return true;
 }
 
@@ -160,6 +170,7 @@ static const struct {
     const char *name;
     bool (*fn)(struct node *n, const char *old, char *error);
 } appliers[] = {
+    {"acllog-max-len", apply_acllog_max_len},
     {"maxclients", apply_maxclients},
     {"loglevel", apply_loglevel},
     {"requirepass", apply_requirepass},

@@ -4,8 +4,10 @@
  * READWRITE, ASKING. Source: the Redis command pages. */
 #include "base/mem.h"
 #include "base/num.h"
+#include "node/acl.h"
 #include "node/command/client_name.h"
 #include "node/command/handlers.h"
+#include "node/exec.h"
 #include "node/monitor.h"
 #include "node/node.h"
 #include "node/pubsub.h"
@@ -13,7 +15,7 @@
 #include "node/txn.h"
 
 #include <limits.h>
-#include <openssl/crypto.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A subscriber of RESP2 expects messages only, so that is what its PONG looks like. */
@@ -71,29 +73,16 @@ void cmd_select(struct cmd *c)
 
 /* ---- authentication ------------------------------------------------------------------------ */
 
-/* In time that does not tell where the texts differ. */
-static bool same_secret(const char *secret, const struct arg *given)
-{
-    size_t n = strlen(secret);
-
-    assert(given != NULL);
-    /* Comparing the secret with itself when lengths differ takes as long as the real thing. */
-    const char *other = given->n == n ? given->p : secret;
-
-    return CRYPTO_memcmp(secret, other, n) == 0 && given->n == n;
-}
-
 /* True when @user and @password are right; else replies. */
 static bool authenticate(struct cmd *c, const struct arg *user, const struct arg *password)
 {
-    const char *secret = c->node->config.requirepass;
-    bool is_default = user == NULL || (user->n == 7 && memcmp(user->p, "default", 7) == 0);
+    static const struct arg default_name = {"default", 7};
 
-    /* Without a password the default user accepts any. */
-    if (is_default && (secret[0] == '\0' || same_secret(secret, password))) {
-        c->client->flags |= CLIENT_AUTHENTICATED;
+    if (acl_authenticate(c->client, user, password)) {
         return true;
     }
+    acl_log_denied(c->client, ACL_LOG_AUTH, c->in_exec ? ACL_LOG_MULTI : ACL_LOG_TOPLEVEL,
+                   &c->argv[0], user == NULL ? &default_name : user);
     resp_error(c->reply, "WRONGPASS invalid username-password pair or user is disabled.");
     return false;
 }
@@ -104,7 +93,7 @@ void cmd_auth(struct cmd *c)
         cmd_reply_syntax_error(c);
         return;
     }
-    if (c->argc == 2 && c->node->config.requirepass[0] == '\0') {
+    if (c->argc == 2 && acl_default(c->node)->nopass) {
         resp_error(c->reply, "ERR AUTH <password> called without any password configured for the "
                              "default user. Are you sure your configuration is correct?");
         return;
@@ -188,7 +177,7 @@ void cmd_hello(struct cmd *c)
     if (h.password != NULL && !authenticate(c, h.user, h.password)) {
         return;
     }
-    if (c->node->config.requirepass[0] != '\0' && (client->flags & CLIENT_AUTHENTICATED) == 0) {
+    if (exec_needs_auth(client)) {
         resp_error(c->reply, "NOAUTH HELLO must be called with the client already authenticated, "
                              "otherwise the HELLO AUTH <user> <pass> option can be used to "
                              "authenticate the client and select the RESP protocol version at the "
@@ -211,9 +200,10 @@ void cmd_reset(struct cmd *c)
     pubsub_clear(client);
     tracking_disable(client);
     monitor_end(client);
-    client->flags &= ~(uint32_t)(CLIENT_READONLY | CLIENT_ASKING | CLIENT_AUTHENTICATED |
-                                 CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT |
-                                 CLIENT_CAN_REDIRECT | CLIENT_NO_TOUCH | CLIENT_NO_EVICT);
+    client->flags &= ~(uint32_t)(CLIENT_READONLY | CLIENT_ASKING | CLIENT_REPLY_OFF |
+                                 CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT | CLIENT_CAN_REDIRECT |
+                                 CLIENT_NO_TOUCH | CLIENT_NO_EVICT);
+    acl_greet(client);
     client->db = 0;
     free(client->name);
     client->name = NULL;

@@ -14,9 +14,9 @@ TABLE = pathlib.Path(__file__).parents[1] / "data" / "recordings" / "configs.tsv
 DIRECTIVES = {"include"}
 # Options of parts that are being built.
 PENDING = set(
-    "acl-pubsub-default aclfile acllog-max-len cluster-allow-pubsubshard-when-down "
-    "sanitize-dump-payload stream-node-max-bytes "
-    "stream-node-max-entries user".split()
+    "acl-pubsub-default aclfile acllog-max-len busy-reply-threshold cluster-allow-pubsubshard-when-down "
+    "hll-sparse-max-bytes notify-keyspace-events sanitize-dump-payload stream-node-max-bytes "
+    "stream-node-max-entries tracking-table-max-keys user".split()
 )
 # What is so here, or what the tests start with: not Redis's default.
 OTHER_VALUES = set(

@@ -483,6 +483,7 @@ static void a_rewritten_file_reads_back_as_the_settings(void **state)
         "notify-keyspace-events $xKm\n"
         "pidfile \"/a b\"\nlogfile '\"'\nloglevel debug\ndir x\ndatabases 1\nhz 1\n"
         "requirepass \" #\\x01\\xff\\\\\"\nshutdown-timeout 1\nenable-debug-command local\n"
+        "aclfile /u\nacl-pubsub-default allchannels\nacllog-max-len 0\n"
         "cluster-enabled yes\npeer-port 5\npeer-announce-ip h\ncluster-nodes a:1 b:2\n"
         "cluster-announce-ip i\ncluster-announce-port 7\navailability-zone z\n"
         "cluster-data-groups 3\nleader-balance-delay 0\n"
@@ -499,7 +500,6 @@ static void a_rewritten_file_reads_back_as_the_settings(void **state)
         "set-max-listpack-entries 1\nset-max-listpack-value 1\n"
         "zset-max-listpack-entries 1\nzset-max-listpack-value 1\n"
         "list-max-listpack-size 5\nhll-sparse-max-bytes 1\n"
-        "busy-reply-threshold 0\n"
         "slowlog-log-slower-than 0\nslowlog-max-len 0\nactiverehashing no\n"
         "latency-tracking no\nlatency-tracking-info-percentiles 1 2\n"
         "latency-monitor-threshold 1\n";
