@@ -263,33 +263,10 @@ static bool wait_ends(struct client *c, bool timed_out, bool gone)
 }
 
 /* NULL: no memory. */
-static struct arg *copy_args(const struct arg *argv, int argc)
-{
-    size_t n = (size_t)argc * sizeof *argv;
-    struct arg *out;
-    char *p;
-
-    for (int i = 0; i < argc; i++) {
-        n += argv[i].n;
-    }
-    out = mem_try_alloc(n);
-    if (out == NULL) {
-        return NULL;
-    }
-    p = (char *)(out + argc);
-    for (int i = 0; i < argc; i++) {
-        memcpy(p, argv[i].p, argv[i].n);
-        out[i] = (struct arg){p, argv[i].n};
-        p += argv[i].n;
-    }
-    return out;
-}
-
-/* NULL: no memory. */
 static struct blocked *blocked_new(const struct cmd *c, const struct block_request *r)
 {
     int argc = r->argv != NULL ? r->argc : c->argc;
-    struct arg *argv = copy_args(r->argv != NULL ? r->argv : c->argv, argc);
+    struct arg *argv = cmd_copy_args(r->argv != NULL ? r->argv : c->argv, argc, NULL);
     struct blocked *b;
 
     if (argv == NULL) {

@@ -137,8 +137,7 @@ static bool leadership_ended(const struct group *g, uint64_t executed)
     return executed > g->lost_from && executed <= g->lost_to;
 }
 
-/* True when reads of @g executed up to @executed are known to have been the leader's. */
-static bool is_confirmed(struct group *g, uint64_t executed)
+bool gate_read_is_confirmed(struct group *g, uint64_t executed)
 {
     struct node *n = g->node;
 
@@ -180,7 +179,7 @@ void gate_advance(struct client *c)
                 link_append(&g->waiting[s->gate % GROUP_BATCHES_MAX], &c->gate_link);
                 break;
             }
-            if (s->needs_lease && !is_confirmed(g, s->executed)) {
+            if (s->needs_lease && !gate_read_is_confirmed(g, s->executed)) {
                 link_append(&g->unconfirmed, &c->gate_link);
                 c->node->stats.lease_waits++;
                 break;

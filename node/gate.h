@@ -19,6 +19,10 @@ void gate_reply(struct client *c, const struct cmd *cmd, uint16_t slot);
 /* Output without a gate of its own: in order only. */
 void gate_plain(struct client *c);
 
+/* True when reads of @g executed up to @executed are known to have been the leader's; asks for what
+ * is needed for that, else. */
+MUST_CHECK bool gate_read_is_confirmed(struct group *g, uint64_t executed);
+
 /* Open what can be opened of @c; links it where it waits. */
 void gate_advance(struct client *c);
 

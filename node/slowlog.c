@@ -98,6 +98,10 @@ bool slowlog_is_secret(const struct cmd *c, int i)
         }
         return false;
     }
+    if (strcmp(name, "migrate") == 0) {
+        return i > 6 && (arg_is(&c->argv[i - 1], "AUTH") || arg_is(&c->argv[i - 1], "AUTH2") ||
+                         (i > 7 && arg_is(&c->argv[i - 2], "AUTH2")));
+    }
     if (strcmp(name, "config|set") == 0 && i >= 3 && i % 2 == 1) {
         const struct config_option *o = config_option_find(c->argv[i - 1].p, c->argv[i - 1].n);
 

@@ -24,29 +24,6 @@ struct call {
 
 static void on_outcome(struct node *n, void *ctx, enum system_outcome outcome, const char *error);
 
-/* Vector and bytes in one allocation; NULL: no memory. */
-static struct arg *copy_args(const struct arg *argv, int argc)
-{
-    size_t n = (size_t)argc * sizeof *argv;
-    struct arg *out;
-    char *p;
-
-    for (int i = 0; i < argc; i++) {
-        n += argv[i].n;
-    }
-    out = mem_try_alloc(n);
-    if (out == NULL) {
-        return NULL;
-    }
-    p = (char *)(out + argc);
-    for (int i = 0; i < argc; i++) {
-        memcpy(p, argv[i].p, argv[i].n);
-        out[i] = (struct arg){p, argv[i].n};
-        p += argv[i].n;
-    }
-    return out;
-}
-
 static void call_free(struct call *call)
 {
     free((void *)(uintptr_t)call->s.argv);
@@ -148,7 +125,7 @@ void system_change(struct cmd *c, system_make_fn *make, system_reply_fn *done)
                     c->command->full_name);
         return;
     }
-    argv = copy_args(c->argv, c->argc);
+    argv = cmd_copy_args(c->argv, c->argc, NULL);
     if (argv == NULL) {
         resp_error(c->reply, "OOM the command is too large");
         return;

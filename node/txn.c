@@ -71,30 +71,6 @@ void txn_release(struct client *c)
     c->cap_queued = 0;
 }
 
-/* Argument vector and bytes in one allocation. NULL: no memory. */
-static struct arg *copy_args(const struct arg *argv, int argc, size_t *bytes)
-{
-    size_t n = (size_t)argc * sizeof *argv;
-    struct arg *out;
-    char *p;
-
-    for (int i = 0; i < argc; i++) {
-        n += argv[i].n;
-    }
-    out = mem_try_alloc(n);
-    if (out == NULL) {
-        return NULL;
-    }
-    p = (char *)(out + argc);
-    for (int i = 0; i < argc; i++) {
-        memcpy(p, argv[i].p, argv[i].n);
-        out[i] = (struct arg){p, argv[i].n};
-        p += argv[i].n;
-    }
-    *bytes = n;
-    return out;
-}
-
 /* False, with a redirection, where the leader is known to be elsewhere: EXEC would say no more. */
 static bool may_run_here(struct client *c, struct cmd *cmd, struct group *g, uint16_t slot,
                          bool local_read)
@@ -158,7 +134,7 @@ bool txn_enqueue(struct client *c, struct cmd *cmd)
     if (!is_fine(c, cmd)) {
         return false;
     }
-    argv = c->n_queued < TXN_QUEUE_MAX ? copy_args(cmd->argv, cmd->argc, &bytes) : NULL;
+    argv = c->n_queued < TXN_QUEUE_MAX ? cmd_copy_args(cmd->argv, cmd->argc, &bytes) : NULL;
     if (argv != NULL && c->queued_bytes + bytes > exec_bytes_max(c->node)) {
         free(argv); /* its effects would not fit into one log entry */
         argv = NULL;

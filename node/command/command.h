@@ -169,6 +169,9 @@ void cmd_reply_arity_error(struct cmd *c); /* wrong number of arguments for '<fu
 void cmd_reply_help(struct cmd *c, const char *const *lines);
 
 /* Argument helpers. */
+/* Vector and bytes in one allocation, to be freed, of *@bytes bytes (may be NULL); NULL: no memory.
+ */
+struct arg *cmd_copy_args(const struct arg *argv, int argc, size_t *bytes);
 bool arg_is(const struct arg *a, const char *word); /* case-insensitive */
 /* Parse or reply "ERR value is not an integer or out of range" (or @error, code included, when not
  * NULL). cmd_arg_range() checks lo..hi inclusive too, and has a text of its own for that. */

@@ -286,8 +286,11 @@ def mark_keys(args, specs, start):
             if arg.kind == "block":
                 position = walk(arg.args, position)
             elif arg.kind == "oneof":
-                tokens_only = all(a.kind == "pure-token" for a in arg.args)
-                position = position + 1 if tokens_only else None
+                one_word = all(a.kind == "pure-token" or a.token is None and not a.args for a in arg.args)
+                for choice in arg.args if one_word and fixed(position) >= 0 else []:
+                    if choice.kind == "string":
+                        choice.kind, choice.key_spec = "key", fixed(position)
+                position = position + 1 if one_word else None
             else:
                 if arg.kind == "string" and fixed(position) >= 0:
                     arg.kind, arg.key_spec = "key", fixed(position)

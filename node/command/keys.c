@@ -118,6 +118,53 @@ static int unknown_key(const struct command *c, const struct key_spec *s, const 
     return is_store ? sort_destination(argv, argc) : 0;
 }
 
+/* MIGRATE has its key in its place, or many behind KEYS and "" in that place; a password may read
+ * like an option. */
+static void migrate_keys(const struct arg *argv, int argc, struct found *f)
+{
+    int first = 3, last = 3;
+
+    for (int i = 6; i < argc; i++) {
+        if (arg_is(&argv[i], "AUTH")) {
+            i++;
+        } else if (arg_is(&argv[i], "AUTH2")) {
+            i += 2;
+        } else if (arg_is(&argv[i], "KEYS")) {
+            if (argv[3].n > 0) {
+                return; /* the command says what is wrong */
+            }
+            first = i + 1;
+            last = argc - 1;
+            break;
+        }
+    }
+    for (int i = first; i <= last; i++) {
+        note(f, i, KEYSPEC_RW | KEYSPEC_ACCESS | KEYSPEC_DELETE);
+    }
+}
+
+static const struct {
+    const char *name;
+    void (*keys)(const struct arg *argv, int argc, struct found *f);
+} own_keys[] = {
+    {"migrate", migrate_keys},
+};
+
+static bool find_own_keys(const struct command *c, const struct arg *argv, int argc,
+                          struct found *f)
+{
+    if ((c->flags & CMD_MOVABLE_KEYS) == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(own_keys); i++) {
+        if (strcmp(own_keys[i].name, c->full_name) == 0) {
+            own_keys[i].keys(argv, argc, f);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- key specs
  * ------------------------------------------------------------------------------------- */
 
@@ -187,6 +234,9 @@ int command_keys(const struct command *c, const struct arg *argv, int argc, int 
 
     f.positions = positions;
     f.flags = flags;
+    if (find_own_keys(c, argv, argc, &f)) {
+        return f.n;
+    }
     for (size_t i = 0; i < c->n_key_specs; i++) {
         const struct key_spec *s = &c->key_specs[i];
         uint16_t key_flags = 0;

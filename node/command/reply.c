@@ -4,6 +4,7 @@
  * Knows nothing of the table. */
 #include "node/command/command.h"
 
+#include "base/mem.h"
 #include "base/num.h"
 
 #include <math.h>
@@ -74,6 +75,31 @@ void cmd_reply_help(struct cmd *c, const char *const *lines)
     }
     resp_status(c->reply, "HELP");
     resp_status(c->reply, "    Prints this help.");
+}
+
+struct arg *cmd_copy_args(const struct arg *argv, int argc, size_t *bytes)
+{
+    size_t n = (size_t)argc * sizeof *argv;
+    struct arg *out;
+    char *p;
+
+    for (int i = 0; i < argc; i++) {
+        n += argv[i].n;
+    }
+    out = mem_try_alloc(n);
+    if (out == NULL) {
+        return NULL;
+    }
+    p = (char *)(out + argc);
+    for (int i = 0; i < argc; i++) {
+        memcpy(p, argv[i].p, argv[i].n);
+        out[i] = (struct arg){p, argv[i].n};
+        p += argv[i].n;
+    }
+    if (bytes != NULL) {
+        *bytes = n;
+    }
+    return out;
 }
 
 bool arg_is(const struct arg *a, const char *word)

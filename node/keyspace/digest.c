@@ -117,12 +117,12 @@ static void digests_release(struct digests *d)
     digest_release(&d->element);
 }
 
-static void digest_value(struct digests *d, const struct keyspace *ks, const struct item *it,
-                         unsigned char out[DIGEST_BYTES])
+static void digest_content(struct digests *d, int64_t expire_at, const struct item *it,
+                           unsigned char out[DIGEST_BYTES])
 {
     digest_begin(&d->main);
     digest_add_number(&d->main, item_type(it));
-    digest_add_number(&d->main, (uint64_t)keyspace_expire_at(ks, it));
+    digest_add_number(&d->main, (uint64_t)expire_at);
     if (item_type(it) == ITEM_STRING) {
         char scratch[24];
         struct arg value = item_string(it, scratch); /* the same text in every encoding */
@@ -135,6 +135,24 @@ static void digest_value(struct digests *d, const struct keyspace *ks, const str
         digest_add(&d->main, vd.all, sizeof vd.all);
     }
     digest_end(&d->main, out);
+}
+
+static void digest_value(struct digests *d, const struct keyspace *ks, const struct item *it,
+                         unsigned char out[DIGEST_BYTES])
+{
+    digest_content(d, keyspace_expire_at(ks, it), it, out);
+}
+
+bool keyspace_same_value(const struct item *a, const struct item *b)
+{
+    unsigned char x[DIGEST_BYTES], y[DIGEST_BYTES];
+    struct digests d;
+
+    digests_init(&d);
+    digest_content(&d, KEYSPACE_NO_EXPIRE, a, x);
+    digest_content(&d, KEYSPACE_NO_EXPIRE, b, y);
+    digests_release(&d);
+    return memcmp(x, y, sizeof x) == 0;
 }
 
 /* ---- items and keyspaces --------------------------------------------------------------------- */

@@ -189,6 +189,8 @@ void keyspace_expect(struct keyspace *ks, uint32_t db, uint64_t n);
  * states have equal digests on every node. 20 bytes (SHA-1), as DEBUG DIGEST shows. */
 void keyspace_digest(const struct keyspace *ks, unsigned char out[20]);
 void keyspace_digest_value(const struct keyspace *ks, const struct item *it, unsigned char out[20]);
+/* They hold the same, whatever their keys, encodings and times to live. */
+bool keyspace_same_value(const struct item *a, const struct item *b);
 
 /* For DEBUG HTSTATS and MEMORY: table sizes of a database as text. */
 void keyspace_describe(const struct keyspace *ks, uint32_t db, struct buf *out);
