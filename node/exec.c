@@ -13,6 +13,7 @@
 #include "node/acl.h"
 #include "node/block_table.h"
 #include "node/command/handlers.h"
+#include "node/command/hash.h"
 #include "node/effects.h"
 #include "node/evict.h"
 #include "node/gate.h"
@@ -507,6 +508,33 @@ int exec_apply(struct group *g, const void *p, size_t size)
 
 /* ---- the node's own work ------------------------------------------------------------------- */
 
+#define EXPIRE_FIELDS 64 /* of one hash at once */
+
+/* Fields of hashes; as keys below. */
+static bool expire_fields_until(struct group *g, struct cmd *cmd, int64_t until)
+{
+    struct item *it;
+
+    while ((it = keyspace_due_value(g->ks, cmd->now_ms, &cmd->db)) != NULL) {
+        struct arg name = item_key(it);
+        char *copy;
+        struct key k;
+
+        if (group_is_congested(g)) {
+            return false;
+        }
+        if (clock_boot_us() > until) {
+            g->node->stats.expired_time_cap_reached++;
+            return true;
+        }
+        copy = mem_dup(name.p, name.n); /* the item may go */
+        k = keyspace_key(g->ks, copy, name.n);
+        hash_expire_due(cmd, &k, it, EXPIRE_FIELDS);
+        free(copy);
+    }
+    return false;
+}
+
 static bool expire_until(struct group *g, int64_t until)
 {
     struct node *n = g->node;
@@ -535,7 +563,7 @@ static bool expire_until(struct group *g, int64_t until)
         free(copy);
         n->stats.expired_keys++;
     }
-    return false;
+    return expire_fields_until(g, &cmd, until);
 }
 
 bool exec_expire(struct group *g, int64_t budget_us)

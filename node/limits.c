@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * node/limits.c - node/node_limits.h on a real node. */
+#include "node/acl_user.h"
 #include "node/exec.h"
 #include "node/node.h"
 #include "node/node_limits.h"
@@ -28,6 +29,11 @@ uint64_t cmd_random(struct cmd *c) { return rng_next(&c->node->rng); }
 uint32_t cmd_databases(const struct cmd *c) { return (uint32_t)c->node->config.databases; }
 
 bool cmd_cluster_enabled(const struct cmd *c) { return c->node->config.cluster_enabled; }
+
+bool cmd_reads_all_keys(const struct cmd *c)
+{
+    return c->client == NULL || acl_user_reads_all_keys(c->client->user, c->command);
+}
 
 bool cmd_access_is_lfu(const struct cmd *c)
 {

@@ -33,6 +33,8 @@ uint64_t cmd_random(struct cmd *c);
  * slot has only one of them. */
 uint32_t cmd_databases(const struct cmd *c);
 bool cmd_cluster_enabled(const struct cmd *c);
+/* The client may read any key by this command, also those that no argument names: SORT ... BY. */
+bool cmd_reads_all_keys(const struct cmd *c);
 
 /* ---- the access clock of items (keyspace.h: item_access(), 24 bits) -------------------------
  *

@@ -2,7 +2,7 @@
  *
  * node/command/hash.c - the commands of hashes, but for HRANDFIELD and HSCAN (hash_scan.c).
  * Source: the Redis command pages. */
-#include "node/types/hash.h"
+#include "node/command/hash.h"
 
 #include "base/num.h"
 #include "node/access.h"
@@ -10,32 +10,32 @@
 #include "node/effects.h"
 #include "node/node_limits.h"
 #include "node/notify.h"
+#include "node/types/hash.h"
 
 #include <math.h>
-
-/* The hash at argv[1] for reading; false: replied. NULL: there is none. */
-static bool read_hash(struct cmd *c, struct item **it)
-{
-    struct key k;
-
-    *it = access_read(c, &c->argv[1], &k);
-    return access_type_ok(c, *it, ITEM_HASH);
-}
-
-static bool write_hash(struct cmd *c, struct key *k, struct item **it)
-{
-    *it = access_write(c, &c->argv[1], k);
-    return access_type_ok(c, *it, ITEM_HASH);
-}
 
 /* Set a field of the hash at *@it, which is made if there is none; true: the field is new. */
 static bool set_field(struct cmd *c, const struct key *k, struct item **it, const struct arg *field,
                       const struct arg *value)
 {
+    bool hidden = *it != NULL && hash_hides(c, *it, field);
+
     if (*it == NULL) {
         *it = access_set_value(c, k, NULL, hash_new(), KEYSPACE_NO_EXPIRE);
     }
-    return hash_set(*it, field, value, cmd_types_limits(c), keyspace_hash_key(c->ks));
+    return hash_set(*it, field, value, cmd_types_limits(c), keyspace_hash_key(c->ks)) || hidden;
+}
+
+/* The same for one that keeps its time to live, if it has one: that is *@at. */
+static void update_field(struct cmd *c, const struct key *k, struct item **it,
+                         const struct arg *field, const struct arg *value, int64_t *at)
+{
+    *at = *it == NULL ? KEYSPACE_NO_EXPIRE : hash_time(item_value(*it), field->p, field->n);
+    (void)set_field(c, k, it, field, value);
+    if (*at != KEYSPACE_NO_EXPIRE) {
+        hash_set_time(*it, field->p, field->n, *at, keyspace_hash_key(c->ks));
+        keyspace_set_due(c->ks, c->db, *it);
+    }
 }
 
 /* ---- setting ------------------------------------------------------------------------------- */
@@ -50,7 +50,7 @@ static void set_fields(struct cmd *c, bool reply_ok)
         cmd_reply_arity_error(c);
         return;
     }
-    if (!write_hash(c, &k, &it)) {
+    if (!hash_write(c, &k, &it)) {
         return;
     }
     for (int i = 2; i < c->argc; i += 2) {
@@ -75,9 +75,10 @@ void cmd_hsetnx(struct cmd *c)
     struct item *it;
     struct key k;
 
-    if (!write_hash(c, &k, &it)) {
+    if (!hash_write(c, &k, &it)) {
         return;
     }
+    it = hash_drop_past(c, &k, it, 2, 1, 1);
     if (it != NULL && hash_has(it, c->argv[2].p, c->argv[2].n)) {
         resp_int(c->reply, 0);
         return;
@@ -96,7 +97,7 @@ static void reply_field(struct cmd *c, const struct item *it, const struct arg *
     char scratch[24];
     struct arg value;
 
-    if (it != NULL && hash_get(it, field->p, field->n, scratch, &value)) {
+    if (hash_see(c, it, field, scratch, &value)) {
         resp_bulk(c->reply, value.p, value.n);
     } else {
         resp_null(c->reply);
@@ -107,7 +108,7 @@ void cmd_hget(struct cmd *c)
 {
     struct item *it;
 
-    if (read_hash(c, &it)) {
+    if (hash_read(c, &it)) {
         reply_field(c, it, &c->argv[2]);
     }
 }
@@ -116,7 +117,7 @@ void cmd_hmget(struct cmd *c)
 {
     struct item *it;
 
-    if (!read_hash(c, &it)) {
+    if (!hash_read(c, &it)) {
         return;
     }
     resp_array(c->reply, (size_t)c->argc - 2);
@@ -126,7 +127,9 @@ void cmd_hmget(struct cmd *c)
 }
 
 struct listing {
-    struct resp_out *reply;
+    struct cmd *c;
+    const struct item *it;
+    bool hides; /* some field */
     bool fields, values;
 };
 
@@ -134,25 +137,33 @@ static bool list_field(void *arg, struct arg field, struct arg value)
 {
     struct listing *l = arg;
 
+    if (l->hides && hash_hides(l->c, l->it, &field)) {
+        return true;
+    }
     if (l->fields) {
-        resp_bulk(l->reply, field.p, field.n);
+        resp_bulk(l->c->reply, field.p, field.n);
     }
     if (l->values) {
-        resp_bulk(l->reply, value.p, value.n);
+        resp_bulk(l->c->reply, value.p, value.n);
     }
     return true;
 }
 
 static void list_hash(struct cmd *c, bool fields, bool values)
 {
-    struct listing l = {c->reply, fields, values};
+    struct listing l = {.c = c, .fields = fields, .values = values};
     struct item *it;
-    size_t n;
+    size_t n = 0;
 
-    if (!read_hash(c, &it)) {
+    if (!hash_read(c, &it)) {
         return;
     }
-    n = it == NULL ? 0 : hash_len(it);
+    if (it != NULL) {
+        n = hash_hidden(c, it);
+        l.it = it;
+        l.hides = n > 0;
+        n = hash_len(it) - n;
+    }
     if (fields && values) {
         resp_map(c->reply, n);
     } else {
@@ -173,33 +184,32 @@ void cmd_hlen(struct cmd *c)
 {
     struct item *it;
 
-    if (read_hash(c, &it)) {
-        resp_int(c->reply, it == NULL ? 0 : (int64_t)hash_len(it));
+    if (hash_read(c, &it)) {
+        resp_int(c->reply, it == NULL ? 0 : (int64_t)(hash_len(it) - hash_hidden(c, it)));
     }
 }
 
 void cmd_hexists(struct cmd *c)
 {
+    char scratch[24];
+    struct arg value;
     struct item *it;
 
-    if (read_hash(c, &it)) {
-        resp_int(c->reply, it != NULL && hash_has(it, c->argv[2].p, c->argv[2].n));
+    if (hash_read(c, &it)) {
+        resp_int(c->reply, hash_see(c, it, &c->argv[2], scratch, &value));
     }
 }
 
 void cmd_hstrlen(struct cmd *c)
 {
     char scratch[24];
-    struct arg value = {"", 0};
+    struct arg value;
     struct item *it;
 
-    if (!read_hash(c, &it)) {
+    if (!hash_read(c, &it)) {
         return;
     }
-    if (it != NULL && !hash_get(it, c->argv[2].p, c->argv[2].n, scratch, &value)) {
-        value.n = 0;
-    }
-    resp_int(c->reply, (int64_t)value.n);
+    resp_int(c->reply, hash_see(c, it, &c->argv[2], scratch, &value) ? (int64_t)value.n : 0);
 }
 
 /* ---- removing ------------------------------------------------------------------------------ */
@@ -211,9 +221,10 @@ void cmd_hdel(struct cmd *c)
     int64_t removed = 0;
     bool empty = false;
 
-    if (!write_hash(c, &k, &it)) {
+    if (!hash_write(c, &k, &it)) {
         return;
     }
+    it = hash_drop_past(c, &k, it, 2, 1, (size_t)c->argc - 2);
     for (int i = 2; it != NULL && !empty && i < c->argc; i++) {
         removed += hash_remove(it, c->argv[i].p, c->argv[i].n);
         empty = hash_len(it) == 0;
@@ -235,14 +246,15 @@ void cmd_hdel(struct cmd *c)
 void cmd_hincrby(struct cmd *c)
 {
     char scratch[24], digits[NUM_I64_MAX_CHARS];
-    int64_t by, value = 0;
+    int64_t by, at, value = 0;
     struct arg text;
     struct item *it;
     struct key k;
 
-    if (!cmd_arg_i64(c, 3, &by, NULL) || !write_hash(c, &k, &it)) {
+    if (!cmd_arg_i64(c, 3, &by, NULL) || !hash_write(c, &k, &it)) {
         return;
     }
+    it = hash_drop_past(c, &k, it, 2, 1, 1);
     if (it != NULL && hash_get(it, c->argv[2].p, c->argv[2].n, scratch, &text) &&
         !num_parse_i64(text.p, text.n, &value)) {
         resp_error(c->reply, "ERR hash value is not an integer");
@@ -253,7 +265,7 @@ void cmd_hincrby(struct cmd *c)
         return;
     }
     text = (struct arg){digits, num_print_i64(digits, value)};
-    (void)set_field(c, &k, &it, &c->argv[2], &text);
+    update_field(c, &k, &it, &c->argv[2], &text, &at);
     access_changed(c, c->db, &k);
     effect_verbatim(c);
     notify(c, NOTIFY_HASH, "hincrby", &k);
@@ -272,6 +284,7 @@ void cmd_hincrbyfloat(struct cmd *c)
 {
     char scratch[24], digits[NUM_LD_MAX_CHARS];
     long double by, value = 0;
+    int64_t at;
     struct arg text;
     struct item *it;
     struct key k;
@@ -284,9 +297,10 @@ void cmd_hincrbyfloat(struct cmd *c)
         resp_error(c->reply, "ERR value is NaN or Infinity");
         return;
     }
-    if (!write_hash(c, &k, &it)) {
+    if (!hash_write(c, &k, &it)) {
         return;
     }
+    it = hash_drop_past(c, &k, it, 2, 1, 1);
     if (it != NULL && hash_get(it, c->argv[2].p, c->argv[2].n, scratch, &text) &&
         !num_parse_ld(text.p, text.n, &value)) {
         resp_error(c->reply, "ERR hash value is not a float");
@@ -298,9 +312,12 @@ void cmd_hincrbyfloat(struct cmd *c)
         return;
     }
     text = (struct arg){digits, num_print_ld(digits, value)};
-    (void)set_field(c, &k, &it, &c->argv[2], &text);
+    update_field(c, &k, &it, &c->argv[2], &text, &at);
     access_changed(c, c->db, &k);
     log_field(c, &text);
+    if (at != KEYSPACE_NO_EXPIRE) {
+        hash_log_time(c, &k, at, &c->argv[2], 1); /* HSET has taken it away */
+    }
     notify(c, NOTIFY_HASH, "hincrbyfloat", &k);
     resp_bulk(c->reply, text.p, text.n);
 }

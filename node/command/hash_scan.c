@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * node/command/hash_scan.c - HRANDFIELD and HSCAN. Source: the Redis command pages. */
-#include "node/types/hash.h"
+#include "node/command/hash.h"
 
 #include "node/access.h"
 #include "node/command/element_scan.h"
 #include "node/command/handlers.h"
 #include "node/command/sample.h"
+#include "node/node_limits.h"
+#include "node/types/hash.h"
 #include "node/types/members.h"
 
 /* ---- HRANDFIELD ---------------------------------------------------------------------------- */
@@ -97,30 +99,64 @@ static void distinct(struct picking *p, const struct item *it, uint64_t n)
     }
 }
 
+struct seen {
+    struct cmd *c;
+    const struct item *from;
+    struct item *to;
+};
+
+static bool copy_seen(void *arg, struct arg field, struct arg value)
+{
+    struct seen *s = arg;
+
+    if (!hash_hides(s->c, s->from, &field)) {
+        (void)hash_set(s->to, &field, &value, cmd_types_limits(s->c), keyspace_hash_key(s->c->ks));
+    }
+    return true;
+}
+
+/* What the command sees of @it (NULL: nothing): the item itself, or, in the short time in which it
+ * has fields past their time, a copy without them: *@copy is the caller's to free. */
+static struct item *seen_of(struct cmd *c, struct item *it, struct item **copy)
+{
+    struct seen s = {.c = c, .from = it};
+
+    *copy = NULL;
+    if (it == NULL || hash_hidden(c, it) == 0) {
+        return it;
+    }
+    s.to = item_detached(hash_new());
+    hash_each(item_value(it), copy_seen, &s);
+    *copy = s.to;
+    return hash_len(s.to) > 0 ? s.to : NULL;
+}
+
 static void one_field(struct cmd *c)
 {
     char scratch[2][24];
     struct arg field, value;
-    struct key k;
-    struct item *it = access_read(c, &c->argv[1], &k);
+    struct item *it, *copy;
 
-    if (!access_type_ok(c, it, ITEM_HASH)) {
+    if (!hash_read(c, &it)) {
         return;
     }
+    it = seen_of(c, it, &copy);
     if (it == NULL) {
         resp_null(c->reply);
-        return;
+    } else {
+        hash_random(it, cmd_random(c), scratch, &field, &value);
+        resp_bulk(c->reply, field.p, field.n);
     }
-    hash_random(it, cmd_random(c), scratch, &field, &value);
-    resp_bulk(c->reply, field.p, field.n);
+    if (copy != NULL) {
+        item_free(copy);
+    }
 }
 
 void cmd_hrandfield(struct cmd *c)
 {
     struct picking p = {.c = c};
-    struct item *it;
+    struct item *it, *copy;
     int64_t count;
-    struct key k;
 
     if (c->argc == 2) {
         one_field(c);
@@ -143,10 +179,10 @@ void cmd_hrandfield(struct cmd *c)
         resp_error(c->reply, "ERR value is out of range");
         return;
     }
-    it = access_read(c, &c->argv[1], &k);
-    if (!access_type_ok(c, it, ITEM_HASH)) {
+    if (!hash_read(c, &it)) {
         return;
     }
+    it = seen_of(c, it, &copy);
     if (it == NULL || count == 0) {
         resp_array(c->reply, 0);
     } else if (count < -SAMPLE_REPEATS_MAX) {
@@ -156,14 +192,27 @@ void cmd_hrandfield(struct cmd *c)
     } else {
         distinct(&p, it, (uint64_t)count);
     }
+    if (copy != NULL) {
+        item_free(copy);
+    }
 }
 
 /* ---- HSCAN --------------------------------------------------------------------------------- */
 
+struct field_scan {
+    struct element_scan s;
+    const struct item *it;
+    bool hides; /* some field */
+};
+
 static bool scan_field(void *arg, struct arg field, struct arg value)
 {
-    struct element_scan *s = arg;
+    struct field_scan *f = arg;
+    struct element_scan *s = &f->s;
 
+    if (f->hides && hash_hides(s->c, f->it, &field)) {
+        return true;
+    }
     if (element_scan_matches(s, &field)) {
         resp_bulk(&s->out, field.p, field.n);
         s->n++;
@@ -177,10 +226,12 @@ static bool scan_field(void *arg, struct arg field, struct arg value)
 
 void cmd_hscan(struct cmd *c)
 {
-    struct element_scan s;
+    struct field_scan f;
     struct item *it;
 
-    if (element_scan_begin(c, ITEM_HASH, true, &s, &it)) {
-        element_scan_end(&s, hash_scan(it, s.cursor, s.count, scan_field, &s));
+    if (element_scan_begin(c, ITEM_HASH, true, &f.s, &it)) {
+        f.it = it;
+        f.hides = hash_hidden(c, it) > 0;
+        element_scan_end(&f.s, hash_scan(it, f.s.cursor, f.s.count, scan_field, &f));
     }
 }

@@ -61,6 +61,10 @@ static bool by_arg(struct sorting *s, const struct arg *pattern)
     } else if (cmd_cluster_enabled(s->c)) {
         resp_error(s->c->reply, "ERR BY option of SORT denied in Cluster mode.");
         return false;
+    } else if (!cmd_reads_all_keys(s->c)) {
+        resp_error(s->c->reply,
+                   "ERR BY option of SORT denied due to insufficient ACL permissions.");
+        return false;
     }
     return true;
 }
@@ -69,6 +73,11 @@ static bool get_arg(struct sorting *s, const struct arg *pattern)
 {
     if (cmd_cluster_enabled(s->c)) {
         resp_error(s->c->reply, "ERR GET option of SORT denied in Cluster mode.");
+        return false;
+    }
+    if (!cmd_reads_all_keys(s->c)) {
+        resp_error(s->c->reply,
+                   "ERR GET option of SORT denied due to insufficient ACL permissions.");
         return false;
     }
     sort_pattern_init(&s->gets[s->n_gets++], pattern);

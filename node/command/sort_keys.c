@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 #include "node/access.h"
-#include "node/types/hash.h"
+#include "node/command/hash.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -75,7 +75,7 @@ bool sort_pattern_find(struct cmd *c, const struct sort_pattern *p, const struct
         return false;
     }
     if (p->has_field) {
-        return hash_get(it, p->field.p, p->field.n, scratch, out);
+        return hash_see(c, it, &p->field, scratch, out);
     }
     *out = item_string(it, scratch);
     return true;

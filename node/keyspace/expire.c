@@ -110,7 +110,7 @@ void expire_heap_release(struct expire_pool *p, struct expire_heap *h)
 void expire_heap_transfer(struct expire_pool *from, struct expire_pool *to,
                           const struct expire_heap *h)
 {
-    assert(to->n == 0);
+    assert(to->n == 0 || to->n == from->n);
     while (to->n < from->n) {
         pool_grow(to);
     }
@@ -264,4 +264,24 @@ const struct expire_entry *expire_nth(const struct expire_pool *p, const struct 
 {
     assert(i < h->n);
     return entry_at(p, h, ROOT + i);
+}
+
+/* Those of the place @i and below it: no child is due before its parent. */
+static uint64_t count_below(const struct expire_pool *p, const struct expire_heap *h, uint64_t i,
+                            int64_t until)
+{
+    uint64_t n = 1, child = first_child_of(i);
+
+    if (i >= ROOT + h->n || entry_at(p, h, i)->at > until) {
+        return 0;
+    }
+    for (unsigned j = 0; j < 4; j++) {
+        n += count_below(p, h, child + j, until);
+    }
+    return n;
+}
+
+uint64_t expire_count(const struct expire_pool *p, const struct expire_heap *h, int64_t until)
+{
+    return count_below(p, h, ROOT, until);
 }

@@ -45,7 +45,8 @@ void expire_pool_release(struct expire_pool *p);
 void expire_heap_init(struct expire_heap *h);
 /* Without touching the items, which may be gone. */
 void expire_heap_release(struct expire_pool *p, struct expire_heap *h);
-/* Move the heap's chunks to the pool @to, which is new, at the same places. */
+/* Move the heap's chunks to the pool @to, which is new or has only those of other heaps moved from
+ * @from, at the same places. */
 void expire_heap_transfer(struct expire_pool *from, struct expire_pool *to,
                           const struct expire_heap *h);
 size_t expire_heap_bytes(const struct expire_heap *h);
@@ -61,8 +62,11 @@ void expire_add(struct expire_pool *p, struct expire_heap *h, struct item *it, i
 void expire_change(struct expire_pool *p, struct expire_heap *h, struct item *it, int64_t at);
 void expire_remove(struct expire_pool *p, struct expire_heap *h, struct item *it);
 
-/* The entry due first; NULL: none. The @i-th in no order. */
+/* The entry due first; NULL: none. */
 const struct expire_entry *expire_first(const struct expire_pool *p, const struct expire_heap *h);
+/* Entries whose time is not after @until; O(their number). */
+uint64_t expire_count(const struct expire_pool *p, const struct expire_heap *h, int64_t until);
+/* The @i-th in no order. */
 const struct expire_entry *expire_nth(const struct expire_pool *p, const struct expire_heap *h,
                                       uint64_t i);
 

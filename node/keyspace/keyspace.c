@@ -26,6 +26,7 @@
 struct db {
     struct tables tables;
     struct expire_heap expires;
+    struct expire_heap dues; /* of values; entries are items with the key and nothing else */
 };
 
 struct keyspace {
@@ -50,6 +51,7 @@ static void db_init(const struct keyspace *ks, struct db *d)
     tables_init(&d->tables, slots_of(ks), &ks->config.hash_key);
     d->tables.forked = ks->forked;
     expire_heap_init(&d->expires);
+    expire_heap_init(&d->dues);
 }
 
 struct keyspace *keyspace_new(const struct keyspace_config *config)
@@ -92,6 +94,7 @@ void keyspace_free(struct keyspace *ks)
     for (uint32_t i = 0; i < ks->config.databases; i++) {
         tables_release(&ks->dbs[i].tables, free_item_at_once, NULL);
         expire_heap_release(&ks->pool, &ks->dbs[i].expires);
+        expire_heap_release(&ks->pool, &ks->dbs[i].dues);
     }
     expire_pool_release(&ks->pool);
     free(ks->dbs);
@@ -187,9 +190,49 @@ static void drop_value(struct keyspace *ks, void *value)
     }
 }
 
+static struct value_due *due_of(const struct item *it)
+{
+    const struct value_type *t = value_types[item_type(it)];
+
+    return t == NULL || t->due == NULL ? NULL : t->due(item_pointer(it));
+}
+
+/* The value of @it leaves its place: what is due in it is looked for no longer. */
+static void forget_due(struct keyspace *ks, uint32_t db, const struct item *it)
+{
+    struct value_due *due = due_of(it);
+
+    if (due != NULL && due->entry != NULL) {
+        expire_remove(&ks->pool, &db_at(ks, db)->dues, due->entry);
+        item_free(due->entry);
+        due->entry = NULL;
+    }
+}
+
+void keyspace_set_due(struct keyspace *ks, uint32_t db, struct item *it)
+{
+    struct expire_heap *h = &db_at(ks, db)->dues;
+    struct value_due *due = due_of(it);
+    struct arg key;
+
+    if (due == NULL) {
+        return;
+    }
+    if (due->at == KEYSPACE_NO_EXPIRE) {
+        forget_due(ks, db, it);
+    } else if (due->entry == NULL) {
+        key = item_key(it);
+        due->entry = item_new_embedded(ITEM_EMBEDDED, key.p, key.n, "", 0);
+        expire_add(&ks->pool, h, due->entry, due->at);
+    } else {
+        expire_change(&ks->pool, h, due->entry, due->at);
+    }
+}
+
 static void insert(struct keyspace *ks, uint32_t db, const struct key *k, struct item *it)
 {
     tables_insert(&db_at(ks, db)->tables, k->slot, k->hash, it);
+    keyspace_set_due(ks, db, it);
 }
 
 /* @it takes the place of @old everywhere; @old's allocation is freed, its pointer (if any) is not.
@@ -197,6 +240,7 @@ static void insert(struct keyspace *ks, uint32_t db, const struct key *k, struct
 static void take_place(struct keyspace *ks, uint32_t db, const struct key *k, struct item *old,
                        struct item *it)
 {
+    forget_due(ks, db, old);
     it->heap_pos = old->heap_pos;
     item_set_access(it, item_access(old));
     if (it->heap_pos != 0) {
@@ -204,6 +248,7 @@ static void take_place(struct keyspace *ks, uint32_t db, const struct key *k, st
     }
     tables_replace(&db_at(ks, db)->tables, k->slot, k->hash, old, it);
     free(old);
+    keyspace_set_due(ks, db, it);
 }
 
 static void apply_expire(struct keyspace *ks, uint32_t db, struct item *it, int64_t expire_at)
@@ -422,6 +467,7 @@ void keyspace_delete(struct keyspace *ks, uint32_t db, struct item *it)
     struct key k = key_of(ks, it);
     struct db *d = db_at(ks, db);
 
+    forget_due(ks, db, it);
     tables_remove(&d->tables, k.slot, k.hash, it);
     if (it->heap_pos != 0) {
         expire_remove(&ks->pool, &d->expires, it);
@@ -483,6 +529,7 @@ struct item *keyspace_move(struct keyspace *ks, uint32_t db, struct item *it, ui
     struct item *fresh = with_key(it, to, true);
 
     assert(keyspace_find(ks, to_db, to) == NULL);
+    forget_due(ks, db, it);
     keyspace_set_expire(ks, db, it, KEYSPACE_NO_EXPIRE);
     tables_remove(&db_at(ks, db)->tables, from.slot, from.hash, it);
     free(it);
@@ -560,6 +607,7 @@ struct keyspace *keyspace_detach_db(struct keyspace *ks, uint32_t db)
     out->dbs[0] = *d;
     out->dbs[0].tables.forked = false;
     expire_heap_transfer(&ks->pool, &out->pool, &d->expires);
+    expire_heap_transfer(&ks->pool, &out->pool, &d->dues);
     db_init(ks, d);
     return out;
 }
@@ -659,12 +707,13 @@ uint64_t keyspace_slot_size(const struct keyspace *ks, uint16_t slot)
 
 /* ---- expiry ---------------------------------------------------------------------------------- */
 
-static const struct expire_entry *due_first(const struct keyspace *ks, uint32_t *db)
+static const struct expire_entry *due_first(const struct keyspace *ks, bool in_values, uint32_t *db)
 {
     const struct expire_entry *best = NULL;
 
     for (uint32_t i = 0; i < ks->config.databases; i++) {
-        const struct expire_entry *e = expire_first(&ks->pool, &ks->dbs[i].expires);
+        const struct db *d = &ks->dbs[i];
+        const struct expire_entry *e = expire_first(&ks->pool, in_values ? &d->dues : &d->expires);
 
         if (e != NULL && (best == NULL || e->at < best->at)) {
             best = e;
@@ -676,15 +725,30 @@ static const struct expire_entry *due_first(const struct keyspace *ks, uint32_t 
 
 struct item *keyspace_due(struct keyspace *ks, int64_t now_ms, uint32_t *db)
 {
-    const struct expire_entry *e = due_first(ks, db);
+    const struct expire_entry *e = due_first(ks, false, db);
 
     return e != NULL && e->at <= now_ms ? e->it : NULL;
+}
+
+struct item *keyspace_due_value(struct keyspace *ks, int64_t now_ms, uint32_t *db)
+{
+    const struct expire_entry *e = due_first(ks, true, db);
+    struct item *it;
+    struct key k;
+
+    if (e == NULL || e->at > now_ms) {
+        return NULL;
+    }
+    k = key_of(ks, e->it);
+    it = keyspace_find(ks, *db, &k);
+    assert(it != NULL); /* or forget_due() was not called */
+    return it;
 }
 
 int64_t keyspace_next_expire(const struct keyspace *ks)
 {
     uint32_t db;
-    const struct expire_entry *e = due_first(ks, &db);
+    const struct expire_entry *e = due_first(ks, false, &db);
 
     return e != NULL ? e->at : KEYSPACE_NO_EXPIRE;
 }
@@ -756,5 +820,5 @@ size_t keyspace_table_bytes(const struct keyspace *ks, uint32_t db)
     const struct db *d = db_at(ks, db);
     size_t refs = (size_t)d->tables.n_refs * sizeof(table_ref);
 
-    return refs + d->tables.bytes + expire_heap_bytes(&d->expires);
+    return refs + d->tables.bytes + expire_heap_bytes(&d->expires) + expire_heap_bytes(&d->dues);
 }

@@ -173,6 +173,11 @@ uint64_t keyspace_slot_size(const struct keyspace *ks, uint16_t slot);
 
 /* The item due first, when its time is <= @now_ms; NULL: nothing is due. Sets *@db. */
 struct item *keyspace_due(struct keyspace *ks, int64_t now_ms, uint32_t *db);
+/* The same of what is due within values (fields of hashes): the item that has the value. */
+struct item *keyspace_due_value(struct keyspace *ks, int64_t now_ms, uint32_t *db);
+/* The time within a value has changed. That it is later now, or gone, need not be told at once:
+ * then keyspace_due_value() gives the item too early, and is to be told so. */
+void keyspace_set_due(struct keyspace *ks, uint32_t db, struct item *it);
 int64_t keyspace_next_expire(const struct keyspace *ks); /* NO_EXPIRE: none */
 
 /* ---- upkeep

@@ -32,6 +32,12 @@ void value_digest_number(struct value_digest *d, uint64_t v);
 void value_digest_element_begin(struct value_digest *d);
 void value_digest_element_end(struct value_digest *d);
 
+/* Something that is to happen in a value at a time of its own: fields of a hash expire. */
+struct value_due {
+    int64_t at;         /* wall ms; KEYSPACE_NO_EXPIRE: nothing. The type's */
+    struct item *entry; /* the keyspace's: its place in a heap; freed with the value */
+};
+
 struct value_type {
     const char *(*encoding_name)(const void *value); /* for OBJECT ENCODING */
     void (*free)(void *value);                       /* any thread */
@@ -40,6 +46,7 @@ struct value_type {
     size_t (*effort)(const void *value); /* allocations that free() gives back, about; O(1) */
     void *(*copy)(const void *value);    /* deep */
     void (*digest)(const void *value, struct value_digest *d);
+    struct value_due *(*due)(void *value); /* NULL, or gives NULL: there is never anything */
 };
 
 /* By enum item_type; NULL for strings, which the keyspace knows itself. Defined in

@@ -53,6 +53,14 @@ enum rdb_type {
     RDB_TYPE_ZSET_LISTPACK = 17,
     RDB_TYPE_LIST_QUICKLIST_2 = 18,
     RDB_TYPE_SET_LISTPACK = 20, /* from version 11 on */
+    /* Hashes with times to live of fields, by Redis 7.4: the earliest time (8 bytes, little-endian
+     * ms), then fields as of RDB_TYPE_HASH, each behind a length: 0, or its time less the earliest
+     * plus 1; or a listpack of field, value, time (0: none). Before the release: without the
+     * earliest time, and whole times. */
+    RDB_TYPE_HASH_TIMES_EARLY = 22,
+    RDB_TYPE_HASH_LISTPACK_TIMES_EARLY = 23,
+    RDB_TYPE_HASH_TIMES = 24,
+    RDB_TYPE_HASH_LISTPACK_TIMES = 25,
 };
 
 /* Kinds of nodes of a QUICKLIST_2. */

@@ -14,9 +14,10 @@ struct rdb_value {
     struct rdb_reader *in;
     const struct types_limits *limits;
     const struct siphash_key *hash_key;
-    unsigned type;   /* enum rdb_type */
-    uint64_t left;   /* elements still to be read */
-    struct item *it; /* what has been read so far; NULL: none, or it is a string */
+    unsigned type;       /* enum rdb_type */
+    uint64_t left;       /* elements still to be read */
+    uint64_t first_time; /* of a hash with times: what its times are counted from */
+    struct item *it;     /* what has been read so far; NULL: none, or it is a string */
     struct rdb_text a, b;
 };
 

@@ -168,6 +168,114 @@ static bool step_hash(struct rdb_value *v)
     return hash_set(v->it, &field, &value, v->limits, v->hash_key) ? true : twice(v);
 }
 
+/* ---- hashes with times ----------------------------------------------------------------------- */
+
+/* No time that Redis writes is farther away. */
+#define FIELD_TIME_MAX ((UINT64_C(1) << 48) - 2)
+
+static bool bad_time(struct rdb_value *v)
+{
+    return rdb_fail(v->in, RDB_ERR_FORMAT, "a field's time is out of range,");
+}
+
+/* The earliest time, which the early forms do not have. */
+static bool get_first_time(struct rdb_value *v)
+{
+    uint64_t wire;
+
+    v->first_time = 0;
+    if (v->type == RDB_TYPE_HASH_TIMES_EARLY || v->type == RDB_TYPE_HASH_LISTPACK_TIMES_EARLY) {
+        return true;
+    }
+    if (!rdb_get(v->in, &wire, sizeof wire)) {
+        return false;
+    }
+    v->first_time = le64toh(wire);
+    return true;
+}
+
+/* A field that is new; @time 0: it has none. */
+static bool add_timed_field(struct rdb_value *v, const struct arg *field, const struct arg *value,
+                            uint64_t time)
+{
+    if (time > FIELD_TIME_MAX) {
+        return bad_time(v);
+    }
+    if (!hash_set(v->it, field, value, v->limits, v->hash_key)) {
+        return twice(v);
+    }
+    if (time > 0) {
+        hash_set_time(v->it, field->p, field->n, (int64_t)time, v->hash_key);
+    }
+    return true;
+}
+
+static bool begin_timed_hash(struct rdb_value *v)
+{
+    if (!get_first_time(v) || !get_count(v, 3)) {
+        return false;
+    }
+    v->it = item_detached(hash_new());
+    return true;
+}
+
+static bool step_timed_hash(struct rdb_value *v)
+{
+    struct arg field, value;
+    uint64_t time;
+
+    if (!rdb_get_len(v->in, &time) || !rdb_get_string(v->in, &v->a) ||
+        !rdb_get_string(v->in, &v->b)) {
+        return false;
+    }
+    if (v->type == RDB_TYPE_HASH_TIMES && time > 0) {
+        if (v->first_time > FIELD_TIME_MAX || time > FIELD_TIME_MAX) {
+            return bad_time(v);
+        }
+        time += v->first_time - 1;
+    }
+    field = (struct arg){v->a.p, v->a.n};
+    value = (struct arg){v->b.p, v->b.n};
+    return add_timed_field(v, &field, &value, time);
+}
+
+/* Field, value, time ... of a listpack. */
+static bool add_timed_fields(struct rdb_value *v, const struct listpack *lp)
+{
+    char scratch[2][24];
+
+    for (listpack_pos p = listpack_first(lp); p != NULL;) {
+        struct arg field = listpack_text(p, scratch[0]), value;
+        int64_t time;
+
+        p = listpack_next(lp, p);
+        value = listpack_text(p, scratch[1]);
+        p = listpack_next(lp, p);
+        if (!listpack_i64(p, &time) || time < 0) {
+            return bad_time(v);
+        }
+        if (!add_timed_field(v, &field, &value, (uint64_t)time)) {
+            return false;
+        }
+        p = listpack_next(lp, p);
+    }
+    return true;
+}
+
+static bool load_timed_listpack(struct rdb_value *v)
+{
+    struct listpack *lp = get_first_time(v) ? get_listpack(v) : NULL;
+    bool ok;
+
+    if (lp == NULL) {
+        return false;
+    }
+    v->it = item_detached(hash_new());
+    ok = listpack_count(lp) > 0 && listpack_count(lp) % 3 == 0 ? add_timed_fields(v, lp) : twice(v);
+    free(lp);
+    return ok;
+}
+
 static bool begin_zset(struct rdb_value *v)
 {
     if (!get_count(v, 2)) {
@@ -325,6 +433,10 @@ bool rdb_value_is_known(unsigned type)
     case RDB_TYPE_HASH_ZIPMAP:
     case RDB_TYPE_HASH_ZIPLIST:
     case RDB_TYPE_HASH_LISTPACK:
+    case RDB_TYPE_HASH_TIMES_EARLY:
+    case RDB_TYPE_HASH_LISTPACK_TIMES_EARLY:
+    case RDB_TYPE_HASH_TIMES:
+    case RDB_TYPE_HASH_LISTPACK_TIMES:
         return true;
     default:
         return false;
@@ -363,6 +475,12 @@ bool rdb_value_begin(struct rdb_value *v, unsigned type)
     case RDB_TYPE_HASH_ZIPLIST:
     case RDB_TYPE_HASH_LISTPACK:
         return load_listpack(v, hash_take_listpack);
+    case RDB_TYPE_HASH_TIMES_EARLY:
+    case RDB_TYPE_HASH_TIMES:
+        return begin_timed_hash(v);
+    case RDB_TYPE_HASH_LISTPACK_TIMES_EARLY:
+    case RDB_TYPE_HASH_LISTPACK_TIMES:
+        return load_timed_listpack(v);
     default:
         assert(!"a type that is not known");
         return false;
@@ -380,6 +498,9 @@ static bool step_one(struct rdb_value *v)
         return step_set(v);
     case RDB_TYPE_HASH:
         return step_hash(v);
+    case RDB_TYPE_HASH_TIMES_EARLY:
+    case RDB_TYPE_HASH_TIMES:
+        return step_timed_hash(v);
     default:
         return step_zset(v);
     }

@@ -20,6 +20,9 @@ unsigned rdb_value_type(const struct item *it)
     case ITEM_LIST:
         return RDB_TYPE_LIST_QUICKLIST_2;
     case ITEM_HASH:
+        if (hash_has_times(item_value(it))) {
+            return RDB_TYPE_HASH_TIMES; /* version 10 has nothing for it */
+        }
         return hash_listpack(item_value(it)) != NULL ? RDB_TYPE_HASH_LISTPACK : RDB_TYPE_HASH;
     case ITEM_SET:
         /* Version 10 has no listpack of a set. */
@@ -39,10 +42,39 @@ static bool put_field(void *arg, struct arg field, struct arg value)
     return true;
 }
 
+struct timed_fields {
+    struct rdb_writer *w;
+    const void *hash;
+    int64_t first;
+};
+
+static bool put_timed_field(void *arg, struct arg field, struct arg value)
+{
+    const struct timed_fields *t = arg;
+    int64_t at = hash_time(t->hash, field.p, field.n);
+
+    rdb_put_len(t->w, at == KEYSPACE_NO_EXPIRE ? 0 : (uint64_t)(at - t->first) + 1);
+    return put_field(t->w, field, value);
+}
+
+static void put_timed_hash(struct rdb_writer *w, const struct item *it)
+{
+    struct timed_fields t = {w, item_value(it), hash_first_time(item_value(it))};
+    uint64_t wire = htole64((uint64_t)t.first);
+
+    rdb_put(w, &wire, sizeof wire);
+    rdb_put_len(w, hash_len(it));
+    hash_each(t.hash, put_timed_field, &t);
+}
+
 static void put_hash(struct rdb_writer *w, const struct item *it)
 {
     const struct listpack *lp = hash_listpack(item_value(it));
 
+    if (hash_has_times(item_value(it))) {
+        put_timed_hash(w, it);
+        return;
+    }
     if (lp != NULL) {
         rdb_put_string(w, (const char *)lp->bytes, listpack_bytes(lp));
         return;

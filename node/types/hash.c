@@ -4,19 +4,53 @@
 #include "node/types/hash.h"
 
 #include "base/mem.h"
+#include "node/types/hash_times.h"
 #include "node/types/listpack.h"
 #include "node/types/members.h"
 
 #include <stdlib.h>
 
-enum { HASH_SMALL, HASH_BIG };
+enum { HASH_SMALL, HASH_BIG, HASH_TIMED };
 
 struct big_hash {
     struct value_head head;
     struct members members;
 };
 
-static struct value_head *head_of(const struct item *it) { return item_value(it); }
+/* Of any of the two, with times. */
+struct timed_hash {
+    struct value_head head;
+    void *plain; /* small or big */
+    struct hash_times times;
+};
+
+static struct timed_hash *timed_of(const void *value)
+{
+    struct timed_hash *t = (struct timed_hash *)value;
+
+    return t->head.encoding == HASH_TIMED ? t : NULL;
+}
+
+/* The small or big value. */
+static void *plain_of(const void *value)
+{
+    const struct timed_hash *t = timed_of(value);
+
+    return t != NULL ? t->plain : (void *)value;
+}
+static void *plain_in(const struct item *it) { return plain_of(item_value(it)); }
+
+/* @plain is the small or big value from now on; @t: timed_of() the item's value, asked for before
+ * the old one moved. */
+static void set_plain(struct item *it, struct timed_hash *t, void *plain)
+{
+    if (t != NULL) {
+        t->plain = plain;
+    } else {
+        item_set_value(it, plain);
+    }
+}
+
 static bool is_small(const void *value)
 {
     return ((const struct value_head *)value)->encoding == HASH_SMALL;
@@ -52,7 +86,7 @@ static size_t len_of(const void *value)
                            : (size_t)members_count(members_of(value));
 }
 
-size_t hash_len(const struct item *it) { return len_of(head_of(it)); }
+size_t hash_len(const struct item *it) { return len_of(plain_in(it)); }
 
 static listpack_pos find_small(const struct listpack *lp, const char *field, size_t n)
 {
@@ -61,7 +95,7 @@ static listpack_pos find_small(const struct listpack *lp, const char *field, siz
 
 bool hash_get(const struct item *it, const char *field, size_t n, char *scratch, struct arg *out)
 {
-    const void *value = head_of(it);
+    const void *value = plain_in(it);
 
     if (is_small(value)) {
         listpack_pos p = find_small(small_of(value), field, n);
@@ -84,7 +118,7 @@ bool hash_get(const struct item *it, const char *field, size_t n, char *scratch,
 
 bool hash_has(const struct item *it, const char *field, size_t n)
 {
-    const void *value = head_of(it);
+    const void *value = plain_in(it);
 
     return is_small(value) ? find_small(small_of(value), field, n) != NULL
                            : members_find(members_of(value), field, n) != NULL;
@@ -110,7 +144,8 @@ static void *grown(const struct listpack *lp, const struct siphash_key *hash_key
 
 static bool set_small(struct item *it, const struct arg *field, const struct arg *value)
 {
-    struct listpack *lp = item_value(it);
+    struct timed_hash *t = timed_of(item_value(it));
+    struct listpack *lp = plain_in(it);
     listpack_pos p = find_small(lp, field->p, field->n);
 
     if (p != NULL) {
@@ -119,7 +154,7 @@ static bool set_small(struct item *it, const struct arg *field, const struct arg
         lp = listpack_append(lp, field->p, field->n);
         lp = listpack_append(lp, value->p, value->n);
     }
-    item_set_value(it, lp);
+    set_plain(it, t, lp);
     return p == NULL;
 }
 
@@ -149,31 +184,44 @@ static bool fits_small(const struct listpack *lp, const struct arg *field, const
            find_small(lp, field->p, field->n) != NULL;
 }
 
+/* The field has no time any longer. */
+static void clear_time(struct item *it, const char *field, size_t n)
+{
+    struct timed_hash *t = timed_of(item_value(it));
+
+    if (t != NULL) {
+        hash_times_set(&t->times, field, n, KEYSPACE_NO_EXPIRE);
+    }
+}
+
 bool hash_set(struct item *it, const struct arg *field, const struct arg *value,
               const struct types_limits *limits, const struct siphash_key *hash_key)
 {
-    if (is_small(head_of(it))) {
-        struct listpack *lp = item_value(it);
+    clear_time(it, field->p, field->n);
+    if (is_small(plain_in(it))) {
+        struct listpack *lp = plain_in(it);
 
         if (fits_small(lp, field, value, limits)) {
             return set_small(it, field, value);
         }
-        item_set_value(it, grown(lp, hash_key));
+        set_plain(it, timed_of(item_value(it)), grown(lp, hash_key));
         free(lp);
     }
-    return set_big(members_of(head_of(it)), field, value);
+    return set_big(members_of(plain_in(it)), field, value);
 }
 
 bool hash_remove(struct item *it, const char *field, size_t n)
 {
-    const void *value = head_of(it);
+    struct timed_hash *t = timed_of(item_value(it));
+    const void *value = plain_in(it);
     struct item *element;
 
+    clear_time(it, field, n);
     if (is_small(value)) {
         listpack_pos p = find_small(small_of(value), field, n);
 
         if (p != NULL) {
-            item_set_value(it, listpack_delete(small_of(value), p, 2, NULL));
+            set_plain(it, t, listpack_delete(small_of(value), p, 2, NULL));
         }
         return p != NULL;
     }
@@ -217,6 +265,7 @@ void hash_each(const void *value, hash_each_fn *fn, void *arg)
 {
     struct walk w = {fn, arg};
 
+    value = plain_of(value);
     if (is_small(value)) {
         walk_small(small_of(value), fn, arg);
     } else {
@@ -229,7 +278,7 @@ static void scan_element(void *arg, struct item *element) { (void)walk_element(a
 uint64_t hash_scan(const struct item *it, uint64_t cursor, size_t count, hash_each_fn *fn,
                    void *arg)
 {
-    const void *value = head_of(it);
+    const void *value = plain_in(it);
     struct walk w = {fn, arg};
 
     if (is_small(value)) {
@@ -242,7 +291,7 @@ uint64_t hash_scan(const struct item *it, uint64_t cursor, size_t count, hash_ea
 void hash_random(const struct item *it, uint64_t random, char scratch[2][24], struct arg *field,
                  struct arg *value)
 {
-    const void *v = head_of(it);
+    const void *v = plain_in(it);
 
     if (is_small(v)) {
         const struct listpack *lp = small_of(v);
@@ -258,10 +307,79 @@ void hash_random(const struct item *it, uint64_t random, char scratch[2][24], st
     }
 }
 
+/* ---- times ---------------------------------------------------------------------------------- */
+
+bool hash_has_times(const void *value)
+{
+    const struct timed_hash *t = timed_of(value);
+
+    return t != NULL && t->times.heap.n > 0;
+}
+
+int64_t hash_time(const void *value, const char *field, size_t n)
+{
+    const struct timed_hash *t = timed_of(value);
+
+    return t == NULL ? KEYSPACE_NO_EXPIRE : hash_times_get(&t->times, field, n);
+}
+
+void hash_set_time(struct item *it, const char *field, size_t n, int64_t at,
+                   const struct siphash_key *hash_key)
+{
+    void *value = item_value(it);
+    struct timed_hash *t = timed_of(value);
+
+    assert(hash_has(it, field, n));
+    if (t == NULL) {
+        if (at == KEYSPACE_NO_EXPIRE) {
+            return;
+        }
+        t = mem_alloc(sizeof *t);
+        t->head = (struct value_head){.type = ITEM_HASH, .encoding = HASH_TIMED};
+        t->plain = value;
+        hash_times_init(&t->times, hash_key);
+        item_set_value(it, t);
+    }
+    hash_times_set(&t->times, field, n, at);
+}
+
+bool hash_is_past(const void *value, const char *field, size_t n, int64_t now_ms)
+{
+    int64_t at = hash_time(value, field, n);
+
+    return at != KEYSPACE_NO_EXPIRE && at <= now_ms;
+}
+
+size_t hash_past(const void *value, int64_t now_ms)
+{
+    const struct timed_hash *t = timed_of(value);
+
+    return t == NULL ? 0 : hash_times_past(&t->times, now_ms);
+}
+
+int64_t hash_first_time(const void *value)
+{
+    const struct timed_hash *t = timed_of(value);
+
+    return t == NULL ? KEYSPACE_NO_EXPIRE : t->times.due.at;
+}
+
+bool hash_first_past(const void *value, int64_t now_ms, struct arg *field)
+{
+    int64_t at = hash_first_time(value);
+
+    if (at == KEYSPACE_NO_EXPIRE || at > now_ms) {
+        return false;
+    }
+    *field = item_key(hash_times_first(&timed_of(value)->times));
+    return true;
+}
+
 /* ---- loading and saving -------------------------------------------------------------------- */
 
 const struct listpack *hash_listpack(const void *value)
 {
+    value = plain_of(value);
     return is_small(value) ? small_of(value) : NULL;
 }
 
@@ -319,11 +437,22 @@ bool hash_take_listpack(struct listpack *lp, const struct types_limits *limits,
 
 static const char *encoding_name(const void *value)
 {
-    return is_small(value) ? "listpack" : "hashtable";
+    if (!is_small(plain_of(value))) {
+        return "hashtable";
+    }
+    return timed_of(value) != NULL ? "listpackex" : "listpack";
 }
 
 static void free_value(void *value)
 {
+    struct timed_hash *t = timed_of(value);
+
+    if (t != NULL) {
+        hash_times_release(&t->times);
+        free_value(t->plain);
+        free(t);
+        return;
+    }
     if (!is_small(value)) {
         members_release(members_of(value));
     }
@@ -332,17 +461,44 @@ static void free_value(void *value)
 
 static size_t bytes(const void *value, size_t samples)
 {
-    (void)samples; /* the sum is known */
+    const struct timed_hash *t = timed_of(value);
+
+    if (t != NULL) {
+        return sizeof *t + hash_times_bytes(&t->times) + bytes(t->plain, samples);
+    }
     return is_small(value) ? listpack_allocation(small_of(value))
                            : sizeof(struct big_hash) + members_bytes(members_of(value));
 }
 
-static size_t effort(const void *value) { return is_small(value) ? 1 : len_of(value); }
+static size_t effort(const void *value)
+{
+    const struct timed_hash *t = timed_of(value);
+
+    if (t != NULL) {
+        return (size_t)members_count(&t->times.fields) + effort(t->plain);
+    }
+    return is_small(value) ? 1 : len_of(value);
+}
+
+static void *copy(const void *value);
+
+static void *copy_timed(const struct timed_hash *from)
+{
+    struct timed_hash *t = mem_alloc(sizeof *t);
+
+    t->head = from->head;
+    t->plain = copy(from->plain);
+    hash_times_copy(&t->times, &from->times);
+    return t;
+}
 
 static void *copy(const void *value)
 {
     struct big_hash *b;
 
+    if (timed_of(value) != NULL) {
+        return copy_timed(timed_of(value));
+    }
     if (is_small(value)) {
         return listpack_dup(small_of(value));
     }
@@ -352,16 +508,39 @@ static void *copy(const void *value)
     return b;
 }
 
+struct digesting {
+    struct value_digest *d;
+    const void *value;
+};
+
 static bool digest_field(void *arg, struct arg field, struct arg value)
 {
-    value_digest_element_begin(arg);
-    value_digest_add(arg, field.p, field.n);
-    value_digest_add(arg, value.p, value.n);
-    value_digest_element_end(arg);
+    const struct digesting *w = arg;
+    int64_t at = hash_time(w->value, field.p, field.n);
+
+    value_digest_element_begin(w->d);
+    value_digest_add(w->d, field.p, field.n);
+    value_digest_add(w->d, value.p, value.n);
+    if (at != KEYSPACE_NO_EXPIRE) {
+        value_digest_number(w->d, (uint64_t)at);
+    }
+    value_digest_element_end(w->d);
     return true;
 }
 
-static void digest(const void *value, struct value_digest *d) { hash_each(value, digest_field, d); }
+static void digest(const void *value, struct value_digest *d)
+{
+    struct digesting w = {d, value};
+
+    hash_each(value, digest_field, &w);
+}
+
+static struct value_due *due(void *value)
+{
+    struct timed_hash *t = timed_of(value);
+
+    return t == NULL ? NULL : &t->times.due;
+}
 
 const struct value_type hash_type = {
     .encoding_name = encoding_name,
@@ -370,4 +549,5 @@ const struct value_type hash_type = {
     .effort = effort,
     .copy = copy,
     .digest = digest,
+    .due = due,
 };

@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include "node/access.h"
 #include "node/block.h"
+#include "node/command/hash.h"
 #include "node/effects.h"
 #include "node/groups.h"
 #include "node/node_limits.h"
@@ -26,7 +27,7 @@
 
 struct harness {
     struct keyspace *leader, *follower;
-    bool cluster, lfu, on_follower, told_change;
+    bool cluster, lfu, on_follower, told_change, reads_some_keys;
     uint32_t db;
     int64_t now_ms, string_max, timeout_us;
     size_t effect_max;
@@ -61,6 +62,8 @@ uint32_t cmd_databases(const struct cmd *c)
 }
 
 bool cmd_cluster_enabled(const struct cmd *c) { return of(c)->cluster; }
+
+bool cmd_reads_all_keys(const struct cmd *c) { return !of(c)->reads_some_keys; }
 
 bool cmd_access_is_lfu(const struct cmd *c) { return of(c)->lfu; }
 
@@ -681,9 +684,26 @@ void harness_set_now(struct harness *h, int64_t now_ms) { h->now_ms = now_ms; }
 
 void harness_set_string_max(struct harness *h, int64_t n) { h->string_max = n; }
 
+void harness_set_reads_some_keys(struct harness *h, bool some) { h->reads_some_keys = some; }
+
 void harness_set_lfu(struct harness *h, bool lfu) { h->lfu = lfu; }
 
 struct keyspace *harness_keyspace(struct harness *h) { return h->leader; }
+
+static void expire_fields(struct harness *h)
+{
+    struct cmd c = {.node = (struct node *)(void *)h, .ks = h->leader, .now_ms = h->now_ms};
+    struct item *it;
+
+    while ((it = keyspace_due_value(h->leader, h->now_ms, &c.db)) != NULL) {
+        struct arg name = item_key(it);
+        char *copy = mem_dup(name.p, name.n);
+        struct key k = keyspace_key(h->leader, copy, name.n);
+
+        hash_expire_due(&c, &k, it, 3);
+        free(copy);
+    }
+}
 
 void harness_expire(struct harness *h)
 {
@@ -696,5 +716,6 @@ void harness_expire(struct harness *h)
         effect_write(&h->effects, 0, db, argv, 2);
         keyspace_delete(h->leader, db, it);
     }
+    expire_fields(h);
     replicate(h);
 }

@@ -48,6 +48,7 @@ int64_t harness_now(const struct harness *h);
 void harness_set_now(struct harness *h, int64_t now_ms);
 void harness_set_string_max(struct harness *h, int64_t n);
 void harness_set_effect_max(struct harness *h, size_t n);
+void harness_set_reads_some_keys(struct harness *h, bool some); /* !cmd_reads_all_keys() */
 void harness_set_lfu(struct harness *h, bool lfu);
 struct keyspace *harness_keyspace(struct harness *h);
 /* Delete what is due on the leader, with effects, as active expiry does. */

@@ -200,6 +200,8 @@ static void a_relative_time_in_the_log_is_refused(void **state)
         s, sizeof(s) - 1                                                                           \
     }
 
+#define FAR "\0\0\0\0\0\x02\0\0"
+
 /* What Redis up to 6.2 and Valkey 8 write, by the descriptions of the formats. */
 static const struct payload {
     const char *name;
@@ -272,6 +274,54 @@ static const struct payload {
      "SISMEMBER n 5", INT(1)},
     {"a set with a member twice", 11, BLOCK("\x14\x0b\x0b\0\0\0\x02\0\x05\x01\x05\x01\xff"), NULL,
      NULL},
+    /* times to live of fields, by Redis 7.4: 2^41 ms is in 2039 */
+    {"a hash with a timed field and another", 12,
+     BLOCK("\x18" FAR "\x02\x01\x01"
+           "a\x01"
+           "1\x00\x01"
+           "b\x01"
+           "2"),
+     "HPEXPIRETIME n FIELDS 2 a b", "*2\\r\\n:2199023255552\\r\\n:-1\\r\\n"},
+    {"a hash with a later time", 12,
+     BLOCK("\x18" FAR "\x01\x06\x01"
+           "a\x01"
+           "1"),
+     "HPEXPIRETIME n FIELDS 1 a", "*1\\r\\n:2199023255557\\r\\n"},
+    {"a hash with times of a release candidate", 12,
+     BLOCK("\x16\x01\x81\0\0\x02\0\0\0\0\0\x01"
+           "a\x01"
+           "1"),
+     "HPEXPIRETIME n FIELDS 1 a", "*1\\r\\n:2199023255552\\r\\n"},
+    {"a listpack with times", 12,
+     BLOCK("\x19" FAR "\x16\x16\0\0\0\x03\0\x81"
+           "a\x02\x01\x01\xf4" FAR "\x09\xff"),
+     "HPEXPIRETIME n FIELDS 1 a", "*1\\r\\n:2199023255552\\r\\n"},
+    {"a listpack with times of a release candidate", 12,
+     BLOCK("\x17\x0e\x0e\0\0\0\x03\0\x81"
+           "a\x02\x01\x01\x00\x01\xff"),
+     "HGETALL n", "*2\\r\\n$1\\r\\na\\r\\n$1\\r\\n1\\r\\n"},
+    {"a hash with times and no fields", 12, BLOCK("\x18" FAR "\x00"), NULL, NULL},
+    {"a hash with a timed field twice", 12,
+     BLOCK("\x18" FAR "\x02\x01\x01"
+           "a\x01"
+           "1\x00\x01"
+           "a\x01"
+           "2"),
+     NULL, NULL},
+    {"a hash with a time that is none", 12,
+     BLOCK("\x18\xff\xff\xff\xff\xff\xff\xff\xff\x01\x02\x01"
+           "a\x01"
+           "1"),
+     NULL, NULL},
+    {"a listpack with pairs instead of times", 12,
+     BLOCK("\x19" FAR "\x0c\x0c\0\0\0\x02\0\x81"
+           "a\x02\x01\x01\xff"),
+     NULL, NULL},
+    {"a listpack with a text for a time", 12,
+     BLOCK("\x19" FAR "\x0f\x0f\0\0\0\x03\0\x81"
+           "a\x02\x01\x01\x81"
+           "x\x02\xff"),
+     NULL, NULL},
     {"a value and something behind it", 10, BLOCK("\x00\x01v\x00"), NULL, NULL},
     {"a type that does not exist", 10, BLOCK("\x77\x01v"), NULL, NULL},
     {"a module's value", 10, BLOCK("\x07\x01v"), NULL, NULL},

@@ -248,6 +248,24 @@ static void patterns_are_refused_in_cluster_mode(void **state)
     harness_free(h);
 }
 
+/* Who may not read all keys could read others by patterns. */
+static void patterns_need_all_keys(void **state)
+{
+    static const struct step steps[] = {
+        {"SORT l BY w_*", ERR("BY option of SORT denied due to insufficient ACL permissions."),
+         NULL},
+        {"SORT l GET #", ERR("GET option of SORT denied due to insufficient ACL permissions."),
+         NULL},
+        {"SORT l LIMIT 0 1 BY nosort", "*1\\r\\n$1\\r\\n3\\r\\n", NULL},
+    };
+    struct harness *h = prepared(false);
+
+    (void)state;
+    harness_set_reads_some_keys(h, true);
+    run_steps(h, steps, ARRAY_LEN(steps));
+    harness_free(h);
+}
+
 static void storing_has_events(void **state)
 {
     static const struct {
@@ -279,6 +297,7 @@ int main(void)
         cmocka_unit_test(a_long_result_is_logged_in_parts),
         cmocka_unit_test(expired_keys_are_not_found),
         cmocka_unit_test(patterns_are_refused_in_cluster_mode),
+        cmocka_unit_test(patterns_need_all_keys),
         cmocka_unit_test(storing_has_events),
     };
 
