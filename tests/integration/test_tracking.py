@@ -8,6 +8,7 @@ import pytest
 
 from holdfast import Cluster, ReplyError, eventually
 from subscribers import client, messages, pushed, subscriber
+from test_groups import EVEN, PATIENT, tag_of
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +68,8 @@ def test_what_is_read_between_execution_and_commit_stays_tracked(leader):
             w.send("SET", "k", i)
             t.send("GET", "k")
             assert w.read() == "OK"
-            copy, told = None, False
-            while not isinstance(value := t.read(), (bytes, type(None))):
-                pass
-            copy = value
+            while isinstance(copy := t.read(), list):
+                pass  # of the change before
             told = [b"invalidate", [b"k"]] in pushed(t)
             assert copy == str(i).encode() or told, f"a stale copy of {i}: {copy}"
 
@@ -272,3 +271,24 @@ def test_no_stale_copy_survives_the_end_of_a_leader():
                 stale = {k: v for k, v in caches[n].items() if truth[k] != v}
                 assert stale == {}
                 assert len(caches[n]) > 0
+
+
+# ---- several groups ------------------------------------------------------------------------------------
+
+
+def test_a_node_tells_of_the_groups_it_leads_and_of_those_it_follows():
+    with Cluster(**PATIENT) as cluster:
+        eventually(lambda: cluster.leaders() == EVEN, 30, "each group is led by the node it prefers")
+        first, second = cluster.leader(1), cluster.leader(2)
+        followed, led = tag_of(1), tag_of(2)
+        with tracking(second) as t:
+            t.call("READONLY")
+            assert t.call("GET", led) is None
+            assert t.call("GET", followed) is None
+            first.call("SET", followed, 1)
+            assert t.read() == [b"invalidate", [followed.encode()]]
+            second.call("SET", led, 1)
+            assert t.read() == [b"invalidate", [led.encode()]]
+            assert t.call("GET", led) == b"1"
+            first.call("FLUSHALL")  # of the groups that this node leads
+            assert t.read() == [b"invalidate", None]
