@@ -272,14 +272,6 @@ void cmd_hincrby(struct cmd *c)
     resp_int(c->reply, value);
 }
 
-/* The log carries the sum: other machines may add floats differently. */
-static void log_field(struct cmd *c, const struct arg *value)
-{
-    struct arg argv[4] = {{"HSET", 4}, c->argv[1], c->argv[2], *value};
-
-    effect_args(c, argv, 4);
-}
-
 void cmd_hincrbyfloat(struct cmd *c)
 {
     char scratch[24], digits[NUM_LD_MAX_CHARS];
@@ -314,10 +306,8 @@ void cmd_hincrbyfloat(struct cmd *c)
     text = (struct arg){digits, num_print_ld(digits, value)};
     update_field(c, &k, &it, &c->argv[2], &text, &at);
     access_changed(c, c->db, &k);
-    log_field(c, &text);
-    if (at != KEYSPACE_NO_EXPIRE) {
-        hash_log_time(c, &k, at, &c->argv[2], 1); /* HSET has taken it away */
-    }
+    /* The log carries the sum: other machines may add floats differently. */
+    hash_log_set(c, &k, at, (struct arg[2]){c->argv[2], text}, 1);
     notify(c, NOTIFY_HASH, "hincrbyfloat", &k);
     resp_bulk(c->reply, text.p, text.n);
 }

@@ -27,11 +27,19 @@ struct item *hash_drop_past(struct cmd *c, const struct key *k, struct item *it,
                             int step, size_t n);
 /* Fields have been removed and that is logged: delete the key if none is left; then NULL. */
 struct item *hash_drop_empty(struct cmd *c, const struct key *k, struct item *it);
-/* Log COMMAND key FIELD ... (HDEL), or with a time HPEXPIREAT key ms FIELDS n FIELD ..., HPERSIST
- * key FIELDS n FIELD ... */
+/* Log HDEL key field ...; HPEXPIREAT key ms FIELDS n field ..., or HPERSIST for KEYSPACE_NO_EXPIRE.
+ */
 void hash_log_delete(struct cmd *c, const struct key *k, const struct arg *fields, size_t n);
 void hash_log_time(struct cmd *c, const struct key *k, int64_t at, const struct arg *fields,
                    size_t n);
+
+/* Log HSET key field value ..., which takes times away; or HSETEX key KEEPTTL FIELDS n ...; or, for
+ * a time
+ * @at, HSETEX key PXAT ms FIELDS n ... */
+#define HASH_LOG_PLAIN KEYSPACE_NO_EXPIRE
+#define HASH_LOG_KEEP KEYSPACE_KEEP_EXPIRE
+void hash_log_set(struct cmd *c, const struct key *k, int64_t at, const struct arg *pairs,
+                  size_t n);
 
 /* FIELDS numfields field ..., at argv[@at] to the end, with @step words for each. False: replied.
  */

@@ -2,7 +2,8 @@
  *
  * node/command/hash_ex.c - HGETDEL, HGETEX, HSETEX. Sources: the Redis command pages (8.0).
  *
- * The log has what came of them: HDEL, HSET, HPEXPIREAT, HPERSIST. */
+ * The log has what came of them: HDEL, HPEXPIREAT, HPERSIST, HSET, HSETEX without a condition and
+ * with an absolute time. */
 #include "node/command/hash.h"
 
 #include "base/mem.h"
@@ -180,77 +181,77 @@ static bool condition_holds(const struct cmd *c, const struct item *it, const st
     return true;
 }
 
-/* The log's HSET, of all pairs; it takes times away. */
-static void log_set(struct cmd *c, const struct key *k, int first, size_t n)
-{
-    struct arg *argv = mem_alloc((2 + 2 * n) * sizeof *argv);
-
-    argv[0] = (struct arg){"HSET", 4};
-    argv[1] = (struct arg){k->p, k->n};
-    memcpy(argv + 2, &c->argv[first], 2 * n * sizeof *argv);
-    effect_args(c, argv, 2 + 2 * n);
-    free(argv);
-}
-
-/* The times that the fields had come back: one entry for each. */
-static void keep_times(struct cmd *c, const struct key *k, struct item *it, int first,
-                       const int64_t *had, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        const struct arg *field = &c->argv[first + (int)i * 2];
-
-        if (had[i] != KEYSPACE_NO_EXPIRE &&
-            hash_time(item_value(it), field->p, field->n) == KEYSPACE_NO_EXPIRE) {
-            hash_set_time(it, field->p, field->n, had[i], keyspace_hash_key(c->ks));
-            hash_log_time(c, k, had[i], field, 1);
-        }
-    }
-    keyspace_set_due(c->ks, c->db, it);
-}
-
-static void set_times(struct cmd *c, const struct key *k, struct item *it,
-                      const struct ex_options *o, size_t n)
+/* A time that is past: nothing is set, and what is there of the fields goes. */
+static void delete_fields(struct cmd *c, const struct key *k, struct item *it,
+                          const struct ex_options *o, size_t n)
 {
     struct hash_timing t;
 
+    if (it == NULL) {
+        return;
+    }
     hash_times_begin(&t, c, k, it, o->at, n);
     for (size_t i = 0; i < n; i++) {
         const struct arg *field = &c->argv[o->fields + 2 + (int)i * 2];
 
-        if (hash_has(it, field->p, field->n)) { /* not when it is past and stands there twice */
+        if (hash_has(it, field->p, field->n)) {
             hash_times_put(&t, field);
         }
     }
     (void)hash_times_end(&t);
 }
 
-/* All pairs; *@it is made if there is none. @had: the times of the fields before. */
-static void set_pairs(struct cmd *c, const struct key *k, struct item **it, int first, size_t n,
-                      int64_t *had)
+/* The time a field is to have: the one asked for, or the one it has. */
+static int64_t new_time(const struct ex_options *o, const struct item *it, const struct arg *field)
 {
-    if (*it == NULL) {
-        *it = access_set_value(c, k, NULL, hash_new(), KEYSPACE_NO_EXPIRE);
+    return o->time == TIME_KEEP ? hash_time(item_value(it), field->p, field->n) : o->at;
+}
+
+/* One effect says all: two would have the fields twice, and might not fit an entry of the log. */
+static void log_set(struct cmd *c, const struct key *k, const struct ex_options *o, bool timed,
+                    size_t n)
+{
+    const struct arg *pairs = &c->argv[o->fields + 2];
+
+    if (!timed) {
+        hash_log_set(c, k, HASH_LOG_PLAIN, pairs, n);
+    } else {
+        hash_log_set(c, k, o->time == TIME_KEEP ? HASH_LOG_KEEP : o->at, pairs, n);
+    }
+}
+
+static void set_pairs(struct cmd *c, const struct key *k, struct item *it,
+                      const struct ex_options *o, size_t n)
+{
+    const struct siphash_key *hash_key = keyspace_hash_key(c->ks);
+    bool timed = false;
+
+    if (it == NULL) {
+        it = access_set_value(c, k, NULL, hash_new(), KEYSPACE_NO_EXPIRE);
     }
     for (size_t i = 0; i < n; i++) {
-        const struct arg *field = &c->argv[first + (int)i * 2];
+        const struct arg *pair = &c->argv[o->fields + 2 + (int)i * 2];
+        int64_t at = new_time(o, it, pair);
 
-        had[i] = hash_time(item_value(*it), field->p, field->n);
-    }
-    for (size_t i = 0; i < n; i++) {
-        const struct arg *pair = &c->argv[first + (int)i * 2];
-
-        (void)hash_set(*it, &pair[0], &pair[1], cmd_types_limits(c), keyspace_hash_key(c->ks));
+        (void)hash_set(it, &pair[0], &pair[1], cmd_types_limits(c), hash_key);
+        if (at != KEYSPACE_NO_EXPIRE) {
+            hash_set_time(it, pair->p, pair->n, at, hash_key);
+            timed = true;
+        }
     }
     access_changed(c, c->db, k);
-    log_set(c, k, first, n);
+    keyspace_set_due(c->ks, c->db, it);
+    log_set(c, k, o, timed, n);
     notify(c, NOTIFY_HASH, "hset", k);
+    if (o->time == TIME_SET) {
+        notify(c, NOTIFY_HASH, "hexpire", k);
+    }
 }
 
 void cmd_hsetex(struct cmd *c)
 {
     struct ex_options o;
     struct item *it;
-    int64_t *had;
     struct key k;
     size_t n;
 
@@ -263,13 +264,10 @@ void cmd_hsetex(struct cmd *c)
         resp_int(c->reply, 0);
         return;
     }
-    had = mem_alloc(n * sizeof *had);
-    set_pairs(c, &k, &it, o.fields + 2, n, had);
-    if (o.time == TIME_KEEP) {
-        keep_times(c, &k, it, o.fields + 2, had, n);
-    } else if (o.time == TIME_SET) {
-        set_times(c, &k, it, &o, n);
+    if (o.time == TIME_SET && !c->applying && o.at <= c->now_ms) {
+        delete_fields(c, &k, it, &o, n);
+    } else {
+        set_pairs(c, &k, it, &o, n);
     }
-    free(had);
     resp_int(c->reply, 1);
 }

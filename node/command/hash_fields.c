@@ -81,6 +81,27 @@ void hash_log_time(struct cmd *c, const struct key *k, int64_t at, const struct 
     }
 }
 
+void hash_log_set(struct cmd *c, const struct key *k, int64_t at, const struct arg *pairs, size_t n)
+{
+    char ms[NUM_I64_MAX_CHARS], count[NUM_I64_MAX_CHARS];
+    struct arg head[7] = {{"HSETEX", 6}, {k->p, k->n}};
+    size_t n_head = 2;
+
+    if (at == HASH_LOG_PLAIN) {
+        head[0] = (struct arg){"HSET", 4};
+    } else {
+        if (at == HASH_LOG_KEEP) {
+            head[n_head++] = (struct arg){"KEEPTTL", 7};
+        } else {
+            head[n_head++] = (struct arg){"PXAT", 4};
+            head[n_head++] = (struct arg){ms, num_print_i64(ms, at)};
+        }
+        head[n_head++] = (struct arg){"FIELDS", 6};
+        head[n_head++] = (struct arg){count, num_print_i64(count, (int64_t)n)};
+    }
+    log_fields(c, head, n_head, pairs, 2 * n);
+}
+
 /* ---- deleting ------------------------------------------------------------------------------ */
 
 struct item *hash_drop_empty(struct cmd *c, const struct key *k, struct item *it)
@@ -96,26 +117,29 @@ struct item *hash_drop_empty(struct cmd *c, const struct key *k, struct item *it
 struct item *hash_drop_past(struct cmd *c, const struct key *k, struct item *it, int first,
                             int step, size_t n)
 {
-    bool any = false;
+    struct arg *past;
+    size_t n_past = 0;
 
     if (it == NULL || !hash_has_times(item_value(it))) {
         return it;
     }
+    past = mem_alloc(n * sizeof *past);
     for (size_t i = 0; i < n; i++) {
         const struct arg *field = &c->argv[first + (int)i * step];
 
         if (hash_hides(c, it, field)) {
             (void)hash_remove(it, field->p, field->n);
-            hash_log_delete(c, k, field, 1);
-            any = true;
+            past[n_past++] = *field;
         }
     }
-    if (!any) {
-        return it;
+    if (n_past > 0) {
+        access_changed(c, c->db, k);
+        hash_log_delete(c, k, past, n_past);
+        notify(c, NOTIFY_HASH, "hexpired", k);
+        it = hash_drop_empty(c, k, it);
     }
-    access_changed(c, c->db, k);
-    notify(c, NOTIFY_HASH, "hexpired", k);
-    return hash_drop_empty(c, k, it);
+    free(past);
+    return it;
 }
 
 void hash_expire_due(struct cmd *c, const struct key *k, struct item *it, size_t most)

@@ -37,8 +37,7 @@ static void fields_get_times_and_lose_them(void **state)
         {"HTTL h FIELDS 1 b", ONE(-1), NULL},
         {"HEXPIRE h 10 FIELDS 1 b", ONE(1), "HPEXPIREAT h 1000000010000 FIELDS 1 b"},
         {"HINCRBY h b 2", INT(7), "HINCRBY h b 2"},
-        {"HINCRBYFLOAT h b 0.5", BULK(3, "7.5"),
-         "HSET h b 7.5 ; HPEXPIREAT h 1000000010000 FIELDS 1 b"},
+        {"HINCRBYFLOAT h b 0.5", BULK(3, "7.5"), "HSETEX h PXAT 1000000010000 FIELDS 1 b 7.5"},
         {"HTTL h FIELDS 1 b", ONE(10), NULL},
         {"HDEL h b", INT(1), "HDEL h b"},
         {"HSET h b 1", INT(1), "HSET h b 1"},
@@ -125,7 +124,10 @@ static void times_in_the_past_delete(void **state)
         {"HEXPIRE h 0 FIELDS 3 b b z", "*3\\r\\n:2\\r\\n:-2\\r\\n:-2\\r\\n", "HDEL h b"},
         {"HGETEX h PXAT 1 FIELDS 1 c", "*1\\r\\n$1\\r\\n3\\r\\n", "HDEL h c"},
         {"EXISTS h", INT(0), NULL},
-        {"HSETEX h PXAT 1 FIELDS 2 a 1 a 2", INT(1), "HSET h a 1 a 2 ; HDEL h a"},
+        {"HSETEX h PXAT 1 FIELDS 2 a 1 a 2", INT(1), NULL},
+        {"EXISTS h", INT(0), NULL},
+        {"HSET h a 1", INT(1), "HSET h a 1"},
+        {"HSETEX h PXAT 1 FIELDS 3 a 1 b 1 a 2", INT(1), "HDEL h a"},
         {"EXISTS h", INT(0), NULL},
     };
 
@@ -159,16 +161,16 @@ static void fields_are_set_with_their_times(void **state)
     static const struct step steps[] = {
         {"HSETEX h FXX FIELDS 1 a 1", INT(0), NULL},
         {"HSETEX h FNX EX 10 FIELDS 2 a 1 b 2", INT(1),
-         "HSET h a 1 b 2 ; HPEXPIREAT h 1000000010000 FIELDS 2 a b"},
+         "HSETEX h PXAT 1000000010000 FIELDS 2 a 1 b 2"},
         {"HSETEX h FNX FIELDS 2 c 1 b 2", INT(0), NULL},
         {"HSETEX h FXX FIELDS 2 c 1 b 2", INT(0), NULL},
-        {"HSETEX h KEEPTTL FXX FIELDS 1 a 5", INT(1),
-         "HSET h a 5 ; HPEXPIREAT h 1000000010000 FIELDS 1 a"},
+        {"HSETEX h KEEPTTL FXX FIELDS 1 a 5", INT(1), "HSETEX h KEEPTTL FIELDS 1 a 5"},
         {"HTTL h FIELDS 2 a b", TWO(10, 10), NULL},
+        {"HSETEX h KEEPTTL FIELDS 2 c 5 c 6", INT(1), "HSET h c 5 c 6"},
         {"HSETEX h FIELDS 2 a 6 d 7", INT(1), "HSET h a 6 d 7"},
         {"HTTL h FIELDS 2 a b", TWO(-1, 10), NULL},
         {"HSETEX h PXAT 1000000000500 FIELDS 1 fields 1", INT(1),
-         "HSET h fields 1 ; HPEXPIREAT h 1000000000500 FIELDS 1 fields"},
+         "HSETEX h PXAT 1000000000500 FIELDS 1 fields 1"},
         {"HMGET h a b fields", "*3\\r\\n$1\\r\\n6\\r\\n$1\\r\\n2\\r\\n$1\\r\\n1\\r\\n", NULL},
     };
 
