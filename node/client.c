@@ -393,6 +393,7 @@ static void on_readable(struct ev_loop *loop, struct ev_io *w, int events)
     n->stats.reads_processed++;
     n->stats.clients_input_max = MAX_OF(n->stats.clients_input_max, c->in.len);
     if (c->in.len > (size_t)n->config.client_query_buffer_limit) {
+        n->stats.query_limit_disconnections++;
         log_warning("client %llu %s:%u: its input passed client-query-buffer-limit; closed",
                     (unsigned long long)c->id, c->ip, c->port);
         client_close(c);
@@ -468,6 +469,7 @@ static const struct output_limit *limit_of(const struct client *c)
 
 static void close_slow(struct client *c)
 {
+    c->node->stats.output_limit_disconnections++;
     log_warning("client %llu %s:%u: its output passed client-output-buffer-limit; closed",
                 (unsigned long long)c->id, c->ip, c->port);
     client_close(c);
@@ -809,7 +811,7 @@ static void cron_one(struct client *c)
         buf_shrink(&c->in, 0);
     }
     if (output_exceeds_limit(c)) {
-        client_close(c);
+        close_slow(c);
     }
 }
 

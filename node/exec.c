@@ -579,6 +579,7 @@ bool exec_expire(struct group *g, int64_t budget_us)
     before = n->now_us;
     more = expire_until(g, before + budget_us);
     n->now_us = clock_boot_us();
+    n->stats.expire_us += (uint64_t)(n->now_us - before);
     latency_note(n, LATENCY_EXPIRE_CYCLE, n->now_us - before);
     return more;
 }

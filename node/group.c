@@ -289,6 +289,9 @@ static void loaded(struct group *g)
                (unsigned long long)g->load_pos.index,
                (unsigned long long)rdb_loader_keys(g->loader),
                (long long)((clock_boot_us() - g->load_started_us) / 1000));
+    if (g->number != NODE_SYSTEM_GROUP) {
+        g->node->stats.keys_loaded = rdb_loader_keys(g->loader);
+    }
     rdb_loader_free(g->loader);
     g->loader = NULL;
     g->applied = g->load_pos.index;

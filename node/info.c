@@ -2,6 +2,7 @@
  *
  * node/info.c - see node/info.h. Replication and Raft are in info_raft.c. */
 #include "node/info.h"
+#include "node/block_table.h"
 #include "node/evict.h"
 
 #include "base/clock.h"
@@ -15,6 +16,7 @@
 #include "node/snapshot.h"
 #include "node/system.h"
 #include "node/tracking.h"
+#include "node/watch.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -65,6 +67,16 @@ static const char *backend_name(const struct node *n)
     }
 }
 
+/* "listener0:name=tcp,bind=127.0.0.1,bind=-::1,port=6379" */
+static void info_listener(const struct node *n, struct buf *out)
+{
+    buf_printf(out, "listener0:name=tcp");
+    for (char *const *at = n->config.bind; *at != NULL; at++) {
+        buf_printf(out, ",bind=%s", *at);
+    }
+    buf_printf(out, ",port=%lld\r\n", (long long)n->config.port);
+}
+
 static void info_server(struct node *n, struct buf *out)
 {
     int64_t up_s = (n->now_us - n->start_us) / 1000000;
@@ -88,6 +100,7 @@ static void info_server(struct node *n, struct buf *out)
     info_field(out, "process_id", "%ld", (long)getpid());
     info_field(out, "process_supervised", "no");
     info_field(out, "run_id", "%s", n->run_id);
+    info_listener(n, out);
     info_field(out, "tcp_port", "%lld", (long long)n->config.port);
     info_field(out, "server_time_usec", "%lld", (long long)clock_wall_us());
     info_field(out, "uptime_in_seconds", "%lld", (long long)up_s);
@@ -106,18 +119,38 @@ static void info_server(struct node *n, struct buf *out)
     }
 }
 
+/* Clients that wait, but not for ever: client_block() keeps a time, client_wait() a timer. */
+static uint64_t count_deadlines(const struct clients *all)
+{
+    uint64_t n = 0;
+
+    for (const struct link *l = all->blocked.next; l != &all->blocked; l = l->next) {
+        n += CONTAINER_OF(l, struct client, block_link)->block_deadline_us != 0;
+    }
+    for (const struct link *l = all->held.next; l != &all->held; l = l->next) {
+        n += ev_is_active(&CONTAINER_OF(l, struct client, block_link)->block_timer) != 0;
+    }
+    return n;
+}
+
+static uint64_t count_watching(const struct node *n)
+{
+    uint64_t watching = 0;
+
+    for (const struct link *l = n->clients.all.next; l != &n->clients.all; l = l->next) {
+        watching += link_is_in(&CONTAINER_OF(l, struct client, all_link)->watched);
+    }
+    return watching;
+}
+
 static void info_clients(struct node *n, struct buf *out)
 {
     struct raft_host_status host;
     uint64_t peers = 0;
-    uint64_t with_deadline = 0;
 
     raft_host_get_status(n->host, &host);
     for (size_t i = 0; i < host.n_peers; i++) {
         peers += host.peers[i].connected;
-    }
-    for (struct link *l = n->clients.blocked.next; l != &n->clients.blocked; l = l->next) {
-        with_deadline += CONTAINER_OF(l, struct client, block_link)->block_deadline_us != 0;
     }
     number(out, "connected_clients", n->clients.n);
     number(out, "cluster_connections", peers);
@@ -126,7 +159,10 @@ static void info_clients(struct node *n, struct buf *out)
     number(out, "client_recent_max_output_buffer", n->stats.clients_output_max);
     number(out, "blocked_clients", n->clients.n_blocked);
     number(out, "tracking_clients", tracking_figures(n->tracking).clients);
-    number(out, "clients_in_timeout_table", with_deadline);
+    number(out, "watching_clients", count_watching(n));
+    number(out, "clients_in_timeout_table", count_deadlines(&n->clients));
+    number(out, "total_watched_keys", watch_table_keys(n->watches));
+    number(out, "total_blocking_keys", block_table_keys(n->blocks));
 }
 
 static void cpu_field(struct buf *out, const char *name, struct timeval t)
@@ -301,6 +337,7 @@ static void info_persistence(struct node *n, struct buf *out)
     info_field(out, "rdb_last_bgsave_time_sec", "%lld", took_s);
     info_field(out, "rdb_current_bgsave_time_sec", "%lld", running_s);
     number(out, "rdb_saves", s->snapshots_ok);
+    number(out, "rdb_last_load_keys_loaded", s->keys_loaded);
     /* The log is the append-only file, and a snapshot its rewrite. */
     number(out, "aof_enabled", 1);
     number(out, "aof_rewrite_in_progress", p.running);
@@ -350,6 +387,7 @@ static void info_stats(struct node *n, struct buf *out)
     number(out, "expired_keys", s->expired_keys);
     info_field(out, "expired_stale_perc", "0.00"); /* what is due is known, not estimated */
     number(out, "expired_time_cap_reached_count", s->expired_time_cap_reached);
+    number(out, "expire_cycle_cpu_milliseconds", s->expire_us / 1000);
     number(out, "evicted_keys", s->evicted_keys);
     number(out, "evicted_clients", s->evicted_clients);
     number(out, "total_eviction_exceeded_time", evict_exceeded_ms(n, true));
@@ -383,6 +421,8 @@ static void info_stats(struct node *n, struct buf *out)
     number(out, "acl_access_denied_cmd", s->acl_denied[ACL_LOG_COMMAND]);
     number(out, "acl_access_denied_key", s->acl_denied[ACL_LOG_KEY]);
     number(out, "acl_access_denied_channel", s->acl_denied[ACL_LOG_CHANNEL]);
+    number(out, "client_query_buffer_limit_disconnections", s->query_limit_disconnections);
+    number(out, "client_output_buffer_limit_disconnections", s->output_limit_disconnections);
 }
 
 static void info_commandstats(struct node *n, struct buf *out)

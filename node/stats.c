@@ -50,6 +50,7 @@ void stats_reset(struct stats *s)
     fresh.snapshots_ok = s->snapshots_ok;
     fresh.snapshots_failed = s->snapshots_failed;
     fresh.last_fork_us = s->last_fork_us;
+    fresh.keys_loaded = s->keys_loaded;
     fresh.startup_memory = s->startup_memory;
     fresh.memory_sampled_us = 0; /* the peak begins anew */
     fresh.rate_commands.last_us = s->rate_commands.last_us;

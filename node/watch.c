@@ -37,6 +37,8 @@ void watch_table_free(struct watch_table *t)
     free(t);
 }
 
+size_t watch_table_keys(const struct watch_table *t) { return t->n; }
+
 static bool is_key(const struct watch *w, const struct group *g, uint32_t db, const struct key *k)
 {
     return w->hash == k->hash && w->group == g && w->db == db && w->n == k->n &&

@@ -10,6 +10,8 @@ struct watch_table;
 
 struct watch_table *watch_table_new(void);
 void watch_table_free(struct watch_table *t);
+/* Keys watched, once for each client that does. */
+size_t watch_table_keys(const struct watch_table *t);
 
 /* @c watches the key of @g; @expired: it is logically missing already. Twice is once. */
 void watch_add(struct watch_table *t, struct client *c, struct group *g, uint32_t db,

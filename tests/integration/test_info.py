@@ -14,10 +14,10 @@ TABLE = pathlib.Path(__file__).parents[1] / "data" / "recordings" / "info-fields
 # What exists here as well, but is not counted (docs/info.md): left out rather than shown as zero.
 NOT_COUNTED = {
     "redis_build_id", "mem_cluster_links", "lazyfreed_objects", "current_cow_peak", "current_cow_size",
-    "current_cow_size_age", "rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded",
+    "current_cow_size_age", "rdb_last_cow_size", "rdb_last_load_keys_expired",
     "aof_rewrites_consecutive_failures", "aof_last_cow_size", "aof_pending_bio_fsync", "aof_delayed_fsync",
     "instantaneous_input_repl_kbps", "instantaneous_output_repl_kbps", "sync_full", "sync_partial_ok",
-    "sync_partial_err", "expire_cycle_cpu_milliseconds", "reply_buffer_shrinks", "reply_buffer_expands",
+    "sync_partial_err", "reply_buffer_shrinks", "reply_buffer_expands",
 }  # fmt: skip
 
 PATTERNS = {
@@ -386,3 +386,69 @@ def test_cpu_time_passes(leader):
         assert float(after["used_cpu_user_main_thread"]) > before
         assert float(after["used_cpu_user"]) >= float(after["used_cpu_user_main_thread"])
         c.call("FLUSHALL")
+
+
+# ---- all fields that there are ---------------------------------------------------------------------
+
+FACTS = TABLE.parent / "info-facts.tsv"
+MANUAL = pathlib.Path(__file__).parents[2] / "docs" / "info.md"
+# Fields with a condition that is not met in this test.
+NOT_NOW = (
+    "loading|shutdown|module|sync transfer|not connected|role slave|connected replica|min-replicas|aof|client|"
+    "slave|error"
+)
+
+
+def field_pattern(name):
+    return re.compile("".join(r"\d+" if p == "%d" else ".+" if p.startswith("<") else re.escape(p)
+                              for p in re.split(r"(%d|<\w+>)", name)))  # fmt: skip
+
+
+def test_every_field_is_there_or_the_manual_says_why_not(leader):
+    lines = FACTS.read_text(encoding="utf-8").splitlines()
+    rows = [dict(zip(lines[0].split("\t"), line.split("\t"))) for line in lines[1:]]
+    assert len(rows) > 250
+    absent = set()
+    for line in MANUAL.read_text().split("## Fields that are not here")[1].splitlines():
+        if line.startswith("| `"):
+            absent |= set(re.findall(r"`([^`]+)`", line.split("|")[1]))
+    with leader.client() as c:
+        with pytest.raises(ReplyError):
+            c.call("NOSUCH")
+        c.call("SET", "k", "v")
+        have = set().union(*sections(c.call("INFO", "everything")).values())
+        have |= {line.split(":")[0] for line in c.call("CLUSTER", "INFO").decode().split("\r\n") if line}
+    lost = []
+    for row in rows:
+        pattern = field_pattern(row["field"])
+        found = any(pattern.fullmatch(name) for name in have)
+        if found:
+            assert row["field"] not in absent, f"{row['field']} is there after all"
+        elif row["field"] not in absent and not re.search(NOT_NOW, row["condition"]):
+            lost.append((row["section"], row["field"], row["condition"]))
+    assert not lost, lost
+
+
+def test_listeners_watchers_and_waiting_clients(leader):
+    with leader.client() as c, leader.client() as watching, leader.client() as waiting:
+        assert info(c, "server")["listener0"] == f"name=tcp,bind=127.0.0.1,port={leader.port}"
+        watching.call("WATCH", "{w}1")
+        watching.call("WATCH", "{w}2")
+        waiting.send("BLPOP", "{w}3", "{w}4", "100")
+        names = ("watching_clients", "total_watched_keys", "total_blocking_keys", "clients_in_timeout_table")
+        eventually(lambda: [info(c, "clients")[n] for n in names] == ["1", "2", "2", "1"], what="they are counted")
+        c.call("RPUSH", "{w}4", "x")
+        assert waiting.read() == [b"{w}4", b"x"]
+        watching.call("UNWATCH")
+        assert [info(c, "clients")[n] for n in names] == ["0", "0", "0", "0"]
+        c.call("CONFIG", "SET", "client-output-buffer-limit", "normal 10000 0 0")
+        try:
+            before = int(info(c, "stats")["client_output_buffer_limit_disconnections"])
+            with leader.client() as greedy:
+                greedy.send("ECHO", "x" * 100000)
+                eventually(
+                    lambda: int(info(c, "stats")["client_output_buffer_limit_disconnections"]) == before + 1,
+                    what="the client was closed",
+                )
+        finally:
+            c.call("CONFIG", "SET", "client-output-buffer-limit", "normal 0 0 0")
