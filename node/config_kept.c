@@ -10,6 +10,8 @@
 
 #define I32_MAX 2147483647
 
+static const struct config_name sanitize_dump_payload_names[] = {
+    {"no", 0}, {"yes", 1}, {"clients", 2}, {NULL, 0}};
 static const struct config_name repl_diskless_load_names[] = {
     {"disabled", 0}, {"on-empty-db", 1}, {"swapdb", 2}, {"flush-before-load", 3}, {NULL, 0}};
 static const struct config_name syslog_facility_names[] = {
@@ -110,6 +112,9 @@ static const struct config_option kept[] = {
     KEPT("bind-source-addr", NULL, STRING, CONFIG_FIXED, bind_source_addr, "", WHY_FROM_ADDRESS,
          .min = 0),
     KEPT("bio-cpulist", "bio_cpulist", STRING, CONFIG_FIXED, bio_cpulist, "", WHY_PROCESSORS,
+         .min = 0),
+    KEPT("cluster-allow-pubsubshard-when-down", NULL, BOOL, CONFIG_KEPT,
+         cluster_allow_pubsubshard_when_down, "yes", "whether a channel is served follows its slot",
          .min = 0),
     KEPT("cluster-allow-reads-when-down", NULL, BOOL, CONFIG_FIXED, cluster_allow_reads_when_down,
          "no",
@@ -258,6 +263,8 @@ static const struct config_option kept[] = {
          WHY_LAZY, .min = 0),
     KEPT("replica-priority", "slave-priority", INT, CONFIG_KEPT, replica_priority, "100",
          WHY_MEMBERS, .min = 0, .max = I32_MAX),
+    KEPT("sanitize-dump-payload", NULL, ENUM, CONFIG_KEPT, sanitize_dump_payload, "no",
+         "payloads of RESTORE are always checked", .names = sanitize_dump_payload_names),
     KEPT("server-cpulist", "server_cpulist", STRING, CONFIG_FIXED, server_cpulist, "",
          WHY_PROCESSORS, .min = 0),
     KEPT("set-proc-title", NULL, BOOL, CONFIG_KEPT | CONFIG_IMMUTABLE, set_proc_title, "yes",

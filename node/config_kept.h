@@ -13,14 +13,15 @@
 struct config_kept {
     bool activedefrag, always_show_logo, aof_disable_auto_gc, aof_load_truncated,
         aof_rewrite_incremental_fsync, aof_timestamp_enabled, aof_use_rdb_preamble,
-        cluster_allow_reads_when_down, cluster_allow_replica_migration, cluster_replica_no_failover,
-        cluster_require_full_coverage, cluster_slot_stats_enabled, crash_log_enabled,
-        crash_memcheck_enabled, disable_thp, dual_channel_replication_enabled,
-        extended_redis_compatibility, hide_user_data_from_log, io_threads_do_reads,
-        jemalloc_bg_thread, lazyfree_lazy_eviction, no_appendfsync_on_rewrite, rdb_del_sync_files,
-        rdb_save_incremental_fsync, repl_disable_tcp_nodelay, repl_diskless_sync, replica_announced,
-        replica_ignore_disk_write_errors, replica_ignore_maxmemory, replica_lazy_flush,
-        set_proc_title, syslog_enabled, tls_cluster, tls_replication;
+        cluster_allow_pubsubshard_when_down, cluster_allow_reads_when_down,
+        cluster_allow_replica_migration, cluster_replica_no_failover, cluster_require_full_coverage,
+        cluster_slot_stats_enabled, crash_log_enabled, crash_memcheck_enabled, disable_thp,
+        dual_channel_replication_enabled, extended_redis_compatibility, hide_user_data_from_log,
+        io_threads_do_reads, jemalloc_bg_thread, lazyfree_lazy_eviction, no_appendfsync_on_rewrite,
+        rdb_del_sync_files, rdb_save_incremental_fsync, repl_disable_tcp_nodelay,
+        repl_diskless_sync, replica_announced, replica_ignore_disk_write_errors,
+        replica_ignore_maxmemory, replica_lazy_flush, set_proc_title, syslog_enabled, tls_cluster,
+        tls_replication;
     int64_t active_defrag_cycle_max, active_defrag_cycle_min, active_defrag_ignore_bytes,
         active_defrag_max_scan_fields, active_defrag_threshold_lower, active_defrag_threshold_upper,
         active_expire_effort, auto_aof_rewrite_min_size, auto_aof_rewrite_percentage,
@@ -33,9 +34,10 @@ struct config_kept {
         repl_diskless_sync_delay, repl_diskless_sync_max_replicas, repl_ping_replica_period,
         repl_timeout, replica_announce_port, replica_priority, socket_mark_id, tls_port,
         unixsocketperm, watchdog_period;
-    int cluster_preferred_endpoint_type, enable_module_command, enable_protected_configs,
-        log_format, log_timestamp_format, oom_score_adj, propagation_error_behavior,
-        repl_diskless_load, shutdown_on_sigint, shutdown_on_sigterm, supervised, syslog_facility;
+    int sanitize_dump_payload, cluster_preferred_endpoint_type, enable_module_command,
+        enable_protected_configs, log_format, log_timestamp_format, oom_score_adj,
+        propagation_error_behavior, repl_diskless_load, shutdown_on_sigint, shutdown_on_sigterm,
+        supervised, syslog_facility;
     char *aof_rewrite_cpulist, *appenddirname, *appendfilename, *bgsave_cpulist, *bind_source_addr,
         *bio_cpulist, *cluster_announce_client_ipv4, *cluster_announce_client_ipv6,
         *cluster_announce_hostname, *cluster_announce_human_nodename, *cluster_config_file,
