@@ -420,6 +420,7 @@ struct harness *harness_new(bool cluster)
     };
 
     h->leader = keyspace_new(&config);
+    config.hash_key = (struct siphash_key){{3, 4}};
     h->follower = keyspace_new(&config);
     h->cluster = cluster;
     h->now_ms = FIRST_NOW;
@@ -478,6 +479,41 @@ static void apply(struct harness *h, uint32_t db, const struct arg *argv, int ar
     assert(c.effects == 0);
 }
 
+static void assert_equal_sides(const struct harness *h)
+{
+    unsigned char a[20], b[20];
+
+    keyspace_digest(h->leader, a);
+    keyspace_digest(h->follower, b);
+    assert(memcmp(a, b, sizeof a) == 0);
+}
+
+void harness_apply_to_both(struct harness *h, uint32_t db, const struct arg *argv, int argc)
+{
+    struct keyspace *sides[] = {h->leader, h->follower};
+    char text[512];
+    const char *error;
+
+    for (size_t i = 0; i < ARRAY_LEN(sides); i++) {
+        struct cmd c = {
+            .node = (struct node *)(void *)h,
+            .command = command_find(argv, argc, text, &error),
+            .argv = argv,
+            .argc = argc,
+            .ks = sides[i],
+            .db = db,
+            .slot = -1,
+            .now_ms = NO_CLOCK,
+            .reply = &h->out,
+            .applying = true,
+        };
+
+        buf_clear(&h->reply);
+        c.command->fn(&c);
+    }
+    assert_equal_sides(h);
+}
+
 static void print_words(struct buf *out, const struct arg *argv, size_t argc)
 {
     for (size_t i = 0; i < argc; i++) {
@@ -496,7 +532,6 @@ static void print_words(struct buf *out, const struct arg *argv, size_t argc)
 /* Apply what was recorded to the follower, and print it. Both sides must then be equal. */
 static void replicate(struct harness *h)
 {
-    unsigned char a[20], b[20];
     struct buf reply = h->reply;
     struct effect_reader r = {0};
     bool first = true;
@@ -529,9 +564,7 @@ static void replicate(struct harness *h)
     buf_release(&h->reply);
     h->reply = reply;
 
-    keyspace_digest(h->leader, a);
-    keyspace_digest(h->follower, b);
-    assert(memcmp(a, b, sizeof a) == 0);
+    assert_equal_sides(h);
 }
 
 void harness_run_args(struct harness *h, const struct arg *argv, int argc)

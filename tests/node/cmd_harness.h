@@ -2,7 +2,8 @@
  *
  * tests/node/cmd_harness.h - runs command handlers against a real keyspace, without a node.
  *
- * A harness is a leader's keyspace and a follower's. Commands run on the leader with this file's
+ * A harness is a leader's keyspace and a follower's, with another key of their hashes each, so that
+ * nothing that is logged may depend on the order of a table. Commands run on the leader with this file's
  * own node/access.h, node/effects.h and node/node_limits.h; the effects each one records are at
  * once applied to the follower, the way the log would be: applying, with a clock that makes no
  * sense. After each command the digests of both must be equal, so every test here shows as well
@@ -32,6 +33,9 @@ const char *harness_effects(const struct harness *h);
 const char *harness_run_follower(struct harness *h, const char *line);
 /* Apply a line from the log to the follower only; returns the reply the applier would see. */
 const char *harness_apply(struct harness *h, const char *line);
+
+/* Apply words from the log to both; they must then be equal. */
+void harness_apply_to_both(struct harness *h, uint32_t db, const struct arg *argv, int argc);
 
 /* Keyspace events of the last command: "hset k ; del k"; "": none. Without those that come from
  * node/access.c: new, keymiss, expired. Once per command. */
