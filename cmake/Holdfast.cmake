@@ -77,6 +77,9 @@ function(holdfast_test name)
   set_tests_properties(${name} PROPERTIES LABELS ${A_LABEL} TIMEOUT ${A_TIMEOUT})
 endfunction()
 
+# All fuzzers, in the preset "fuzz".
+add_custom_target(fuzzers)
+
 # A libFuzzer target LLVMFuzzerTestOneInput() in the preset "fuzz"; in all other builds a unit test
 # that runs it over every file of the corpus, so that a bug once found stays found.
 function(holdfast_fuzzer name)
@@ -84,6 +87,7 @@ function(holdfast_fuzzer name)
   if(HOLDFAST_SANITIZE STREQUAL "fuzzer")
     add_executable(${name} ${A_SOURCES})
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    add_dependencies(fuzzers ${name})
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fuzz)
     # Read by `./dev fuzz`: program <tab> corpus.
     set_property(GLOBAL APPEND_STRING PROPERTY HOLDFAST_FUZZERS
