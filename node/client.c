@@ -21,6 +21,7 @@
 #include "node/watch.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -631,10 +632,8 @@ static void process_resumed(struct node *n)
 
 void clients_run_resumed(struct node *n) { process_resumed(n); }
 
-void clients_flush(struct node *n)
+static void flush_dirty(struct clients *all)
 {
-    struct clients *all = &n->clients;
-
     while (link_is_in(&all->dirty)) {
         struct client *c = CONTAINER_OF(all->dirty.next, struct client, dirty_link);
 
@@ -643,11 +642,58 @@ void clients_flush(struct node *n)
             flush_one(c);
         }
     }
+}
+
+void clients_flush(struct node *n)
+{
+    struct clients *all = &n->clients;
+
+    flush_dirty(all);
     evict_clients(n);
     for (struct link *l = all->closing.next, *next; l != &all->closing; l = next) {
         next = l->next;
         client_free(CONTAINER_OF(l, struct client, close_link));
     }
+}
+
+/* ---- while a script runs ------------------------------------------------------------------- */
+
+static size_t watch_busy(struct node *n, struct pollfd *fds, struct client **who, size_t cap)
+{
+    size_t count = 0;
+
+    for (struct link *l = n->clients.all.next; l != &n->clients.all && count < cap; l = l->next) {
+        struct client *c = CONTAINER_OF(l, struct client, all_link);
+
+        if (!c->processing && ev_is_active(&c->reader)) {
+            who[count] = c;
+            fds[count++] = (struct pollfd){.fd = c->fd, .events = POLLIN};
+        }
+    }
+    return count;
+}
+
+void clients_serve_busy(struct node *n)
+{
+    size_t cap = n->clients.n;
+    struct pollfd *fds = mem_alloc(cap * sizeof *fds);
+    struct client **who = mem_alloc(cap * sizeof(struct client *));
+    size_t count = watch_busy(n, fds, who, cap);
+
+    node_refresh_clocks(n);
+    if (poll(fds, (nfds_t)count, 0) > 0) {
+        for (size_t i = 0; i < count; i++) {
+            if (fds[i].revents != 0) {
+                on_readable(n->loop, &who[i]->reader, EV_READ);
+            }
+        }
+    }
+    flush_dirty(&n->clients); /* with replies of before the script, in this turn */
+    for (size_t i = 0; i < n->clients.n_listeners; i++) {
+        on_connection(n->loop, &n->clients.listeners[i], EV_READ);
+    }
+    free(fds);
+    free(who);
 }
 
 /* ---- blocking ------------------------------------------------------------------------------ */

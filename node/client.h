@@ -213,6 +213,10 @@ void client_resume(struct client *c);
 /* Execute what stands in the input until nothing is complete or something holds it up. */
 void client_process_input(struct client *c);
 
+/* While a script runs: accept, read and answer clients, from within the turn. Nothing else of the
+ * node goes on, so only commands are executed that touch nothing of it (exec.c: BUSY). */
+void clients_serve_busy(struct node *n);
+
 /* Let clients go on that may since the last call (client_resume()). */
 void clients_run_resumed(struct node *n);
 /* End of turn: decide gates, write, free what was closed. */

@@ -304,6 +304,14 @@ static const struct config_option options[] = {
                "bytes up to which a HyperLogLog is kept sparse"),
 
     /* introspection and upkeep */
+    {.name = "busy-reply-threshold",
+     .alias = "lua-time-limit",
+     .type = CONFIG_INT,
+     .offset = AT(busy_reply_threshold),
+     .initial = "5000",
+     .min = 0,
+     .max = INT64_MAX / 1000,
+     .help = "ms after which a script counts as slow and other clients are told BUSY"},
     INT("slowlog-log-slower-than", slowlog_log_slower_than, 0, -1, INT64_MAX, "10000",
         "microseconds; -1: off"),
     INT("slowlog-max-len", slowlog_max_len, 0, 0, 1 << 20, "128", "entries kept"),

@@ -22,6 +22,7 @@
 #include "node/node.h"
 #include "node/notify.h"
 #include "node/route.h"
+#include "node/script/scripts.h"
 #include "node/slowlog.h"
 #include "node/tracking.h"
 #include "node/txn.h"
@@ -113,10 +114,24 @@ void exec_call(struct cmd *cmd)
     }
     latency_note(n, (cmd->command->flags & CMD_FAST) ? LATENCY_FAST_COMMAND : LATENCY_COMMAND,
                  took);
-    if (cmd->client != NULL) {
+    if (cmd->in_script) {
+        cs->failed += cmd->reply->buf->len > from && buf_head(cmd->reply->buf)[from] == '-';
+    } else if (cmd->client != NULL) {
         count_error(cmd->client, cmd->command, from, true);
         slowlog_note(n, cmd, took);
     }
+}
+
+void exec_call_within(struct cmd *outer, struct cmd *sub)
+{
+    sub->wrote = false;
+    sub->effects = 0;
+    exec_call(sub);
+    groups_use_first(sub);
+    outer->touched |= sub->touched;
+    outer->wrote |= sub->wrote;
+    outer->effects += sub->effects;
+    outer->gate = MAX_OF(outer->gate, sub->gate);
 }
 
 /* Take back output of a client that asked for no replies, unless it @stays. */
@@ -392,6 +407,11 @@ enum exec_result exec_request(struct client *c, const struct arg *argv, int argc
     if (UNLIKELY(!acl_is_unrestricted(c)) && !is_permitted(c, &cmd)) {
         return refused(c, command, from);
     }
+    error = scripts_busy_error(n->scripts);
+    if (UNLIKELY(error != NULL) && (command->flags & CMD_ALLOW_BUSY) == 0) {
+        resp_error(&c->reply, error);
+        return refused(c, command, from);
+    }
     /* MULTI and WATCH are not queued either, but have errors of their own, which spoil nothing. */
     if ((c->flags & CLIENT_MULTI) && (command->flags & CMD_NO_MULTI) && txn_queues(command)) {
         resp_error(&c->reply, "ERR Command not allowed inside a transaction");
@@ -444,7 +464,9 @@ enum exec_result exec_request(struct client *c, const struct arg *argv, int argc
     if (command->fn != cmd_asking) {
         c->flags &= ~(uint32_t)CLIENT_ASKING;
     }
-    block_serve(n);
+    if (LIKELY(scripts_busy_error(n->scripts) == NULL)) {
+        block_serve(n);
+    }
     return EXEC_DONE;
 }
 

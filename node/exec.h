@@ -24,6 +24,10 @@ MUST_CHECK bool exec_again(struct client *c, const struct command *command, cons
  * its effects. Used for single commands and, by EXEC, for each queued one. */
 void exec_call(struct cmd *cmd);
 
+/* Run @sub, a copy of @outer with a command of its own, within @outer: what it has seen and done is
+ * @outer's as well. For EXEC and scripts. */
+void exec_call_within(struct cmd *outer, struct cmd *sub);
+
 /* Apply a batch of effects from the log to @g. -1: it is not valid. */
 MUST_CHECK int exec_apply(struct group *g, const void *p, size_t n);
 

@@ -13,6 +13,7 @@
 #include "node/latency.h"
 #include "node/pubsub.h"
 #include "node/rdb/rdb.h"
+#include "node/script/scripts.h"
 #include "node/snapshot.h"
 #include "node/system.h"
 #include "node/tracking.h"
@@ -199,6 +200,23 @@ static void ratio(struct buf *out, const char *name, uint64_t more, uint64_t les
     info_field(out, full, "%lld", (long long)(more - less));
 }
 
+static void script_memory(struct node *n, struct buf *out)
+{
+    struct scripts_usage u;
+
+    scripts_usage(n->scripts, &u);
+    number(out, "used_memory_vm_eval", u.eval_vm_bytes);
+    with_human(out, "used_memory_lua", u.eval_vm_bytes);
+    number(out, "used_memory_scripts_eval", u.script_bytes);
+    number(out, "number_of_cached_scripts", u.n_scripts);
+    number(out, "number_of_functions", u.n_functions);
+    number(out, "number_of_libraries", u.n_libraries);
+    number(out, "used_memory_vm_functions", u.functions_vm_bytes);
+    with_human(out, "used_memory_vm_total", u.eval_vm_bytes + u.functions_vm_bytes);
+    number(out, "used_memory_functions", u.library_bytes);
+    with_human(out, "used_memory_scripts", u.script_bytes + u.library_bytes);
+}
+
 static void info_memory(struct node *n, struct buf *out)
 {
     struct memory_parts parts;
@@ -223,17 +241,7 @@ static void info_memory(struct node *n, struct buf *out)
     number(out, "allocator_active", m.active);
     number(out, "allocator_resident", m.mapped_resident);
     with_human(out, "total_system_memory", memory_of_system());
-    number(out, "used_memory_lua", 0);
-    number(out, "used_memory_vm_eval", 0);
-    info_field(out, "used_memory_lua_human", "0B");
-    number(out, "used_memory_scripts_eval", 0);
-    number(out, "number_of_cached_scripts", 0);
-    number(out, "number_of_functions", 0);
-    number(out, "number_of_libraries", 0);
-    number(out, "used_memory_vm_functions", 0);
-    with_human(out, "used_memory_vm_total", 0);
-    number(out, "used_memory_functions", 0);
-    with_human(out, "used_memory_scripts", 0);
+    script_memory(n, out);
     with_human(out, "maxmemory", (uint64_t)n->config.maxmemory);
     buf_printf(out, "maxmemory_policy:");
     (void)config_get_text(&n->config, "maxmemory-policy", out);

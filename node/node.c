@@ -21,6 +21,7 @@
 #include "node/latency.h"
 #include "node/memory.h"
 #include "node/pubsub.h"
+#include "node/script/scripts.h"
 #include "node/slowlog.h"
 #include "node/snapshot.h"
 #include "node/system.h"
@@ -448,6 +449,11 @@ int node_start(struct node *n)
     n->pubsub = pubsub_new(n);
     n->tracking = tracking_new();
     n->evict = evict_new();
+    n->scripts = scripts_new(n);
+    if (n->scripts == NULL) {
+        log_warning("no memory for scripts");
+        return -1;
+    }
     n->slowlog = slowlog_new();
     n->latency = latency_new();
     n->requests = system_requests_new();
@@ -508,6 +514,7 @@ void node_stop(struct node *n)
     tracking_free(n->tracking);
     hmap_release(&n->clients.by_id);
     evict_free(n->evict);
+    scripts_free(n->scripts);
     stats_release(&n->stats);
     config_release(&n->config);
     free(n->config_file);

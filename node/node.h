@@ -33,6 +33,7 @@ struct block_table;     /* node/block_table.h */
 struct evict;           /* node/evict.h */
 struct pubsub;          /* node/pubsub.h */
 struct tracking;        /* node/tracking.h */
+struct scripts;         /* node/script/scripts.h */
 
 struct node {
     struct config config;
@@ -61,6 +62,7 @@ struct node {
     struct pubsub *pubsub;
     struct tracking *tracking;
     struct evict *evict;
+    struct scripts *scripts;
     bool out_of_memory; /* above maxmemory when the current command began, and nothing can go */
     struct slowlog *slowlog;
     struct latency *latency;

@@ -16,9 +16,9 @@
 #include "base/mem.h"
 #include "node/command/handlers.h"
 #include "node/node.h"
+#include "node/script/scripts.h"
 #include "node/system.h"
 
-/* Members of the key range that a legacy triple describes, without an array. */
 #include <stdlib.h>
 
 static bool triple_is_exact(const struct command *cmd)
@@ -195,7 +195,8 @@ static bool may_read_locally(const struct client *c, uint32_t flags)
 
 bool route_is_over_keyspace(const struct command *cmd)
 {
-    return cmd->n_key_specs == 0 && (cmd->flags & (CMD_WRITE | CMD_READONLY)) != 0;
+    return cmd->n_key_specs == 0 && (cmd->flags & (CMD_WRITE | CMD_READONLY)) != 0 &&
+           !scripts_is_of_system(cmd);
 }
 
 /* All groups of the span must be ready for @cmd, which is then over them. */
@@ -255,11 +256,27 @@ static enum route route_pubsub(struct client *c, struct cmd *cmd, struct group *
     return cmd->command->fn == cmd_spublish ? decide(c, cmd, g, (uint16_t)slot, false) : ROUTE_HERE;
 }
 
+/* A script that writes runs where it can, one that says that it does not where its client may read.
+ * An old one, of which nobody knows, is taken for a writer where it names its keys; else its calls
+ * tell. */
+static enum route route_script(struct client *c, struct cmd *cmd, struct group *g, int slot,
+                               uint16_t *slot_out)
+{
+    uint32_t flags = scripts_flags(c->node, cmd->command, cmd->argv, cmd->argc);
+
+    if (slot < 0) {
+        *slot_out = ROUTE_ANY_SLOT;
+        return decide(c, cmd, g, ROUTE_ANY_SLOT, (flags & CMD_WRITE) == 0);
+    }
+    return decide(c, cmd, g, *slot_out, (flags & CMD_READONLY) != 0 && may_read_locally(c, flags));
+}
+
 enum route route_command(struct client *c, struct cmd *cmd, uint16_t *slot_out)
 {
     struct node *n = c->node;
     uint32_t flags = cmd->command->flags;
     bool has_keys = cmd->command->n_key_specs > 0;
+    bool is_script = scripts_is_command(cmd->command);
     int slot = ROUTE_NO_KEYS;
 
     *slot_out = 0;
@@ -278,7 +295,7 @@ enum route route_command(struct client *c, struct cmd *cmd, uint16_t *slot_out)
     }
 
     struct group *g = groups_of_slot(n, slot);
-    bool on_data = has_keys || (flags & (CMD_WRITE | CMD_READONLY)) != 0;
+    bool on_data = has_keys || route_is_over_keyspace(cmd->command);
 
     if (g != NULL) {
         use_group(cmd, g);
@@ -291,6 +308,9 @@ enum route route_command(struct client *c, struct cmd *cmd, uint16_t *slot_out)
     }
     if (g == NULL || g->ks == NULL) {
         return no_group(c, cmd);
+    }
+    if (is_script) {
+        return route_script(c, cmd, g, slot, slot_out);
     }
     if (!has_keys || slot == ROUTE_NO_KEYS) {
         if (has_keys && n->config.cluster_enabled) {

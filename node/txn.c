@@ -12,6 +12,7 @@
 #include "node/command/handlers.h"
 #include "node/exec.h"
 #include "node/node.h"
+#include "node/script/scripts.h"
 #include "node/watch.h"
 
 #include <stdlib.h>
@@ -30,7 +31,15 @@ uint32_t txn_flags(const struct client *c)
     uint32_t flags = 0;
 
     for (int i = 0; i < c->n_queued; i++) {
-        flags |= c->queued[i].command->flags;
+        const struct queued *q = &c->queued[i];
+
+        flags |= q->command->flags;
+        /* A script that may write is to run where it can: a transaction half of which was refused
+         * would be no good. */
+        if (scripts_is_command(q->command) &&
+            scripts_flags(c->node, q->command, q->argv, q->argc) != CMD_READONLY) {
+            flags |= CMD_WRITE;
+        }
     }
     return flags;
 }
@@ -231,18 +240,11 @@ static void run_queue(struct cmd *c, struct client *client)
         sub.db = client->db; /* a queued SELECT changes it */
         sub.slot = client->multi_slot;
         sub.in_exec = true;
-        sub.wrote = false;
-        sub.effects = 0;
         if (!acl_is_unrestricted(client) &&
             !acl_still_permits(client, q->command, q->argv, q->argc, c->reply)) {
             continue;
         }
-        exec_call(&sub);
-        groups_use_first(&sub);
-        c->touched |= sub.touched;
-        c->wrote |= sub.wrote;
-        c->effects += sub.effects;
-        c->gate = MAX_OF(c->gate, sub.gate);
+        exec_call_within(c, &sub);
     }
 }
 

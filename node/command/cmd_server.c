@@ -8,10 +8,12 @@
 #include "node/info.h"
 #include "node/monitor.h"
 #include "node/node.h"
+#include "node/script/scripts.h"
 #include "node/snapshot.h"
 #include "node/system.h"
 
 #include <string.h>
+#include <unistd.h>
 
 void cmd_time(struct cmd *c)
 {
@@ -251,6 +253,18 @@ static void ask_for_data(struct node *n)
     }
 }
 
+/* A script holds the loop: there is nothing to hand over or to wait for. What it did so far is not
+ * in the log, and what stands there is safe at any moment. */
+static void shut_down_busy(struct cmd *c, unsigned flags)
+{
+    if ((flags & SHUTDOWN_NOSAVE) == 0) {
+        resp_error(c->reply, scripts_busy_error(c->node->scripts));
+        return;
+    }
+    log_warning("SHUTDOWN NOSAVE while a script runs: exiting now");
+    _exit(0);
+}
+
 void cmd_shutdown(struct cmd *c)
 {
     struct node *n = c->node;
@@ -263,6 +277,10 @@ void cmd_shutdown(struct cmd *c)
     }
     if (flags & SHUTDOWN_ABORT) {
         abort_shutdown(c);
+        return;
+    }
+    if (scripts_busy_error(n->scripts) != NULL) {
+        shut_down_busy(c, flags);
         return;
     }
     if (n->shutdown_asked && (flags & SHUTDOWN_NOW)) {

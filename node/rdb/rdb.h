@@ -94,6 +94,20 @@ void rdb_restored_dump(struct rdb_restored *r, const void *p, size_t n, bool com
                        struct buf *out);
 void rdb_restored_release(struct rdb_restored *r);
 
+/* ---- function libraries: FUNCTION DUMP and RESTORE
+ * ------------------------------------------------ */
+
+/* Append a library's source text; behind the last one rdb_dump_libraries_end(), with the length
+ * that
+ * @out had before the first. */
+void rdb_dump_library(const char *text, size_t n, bool compress, struct buf *out);
+void rdb_dump_libraries_end(struct buf *out, size_t from);
+/* Call @take with each text of such a payload, until it says false. Errors: as rdb_restore(), and
+ * RDB_ERR_TYPE for one of something else. */
+MUST_CHECK int rdb_restore_libraries(const void *p, size_t n, uint64_t text_max,
+                                     bool (*take)(void *ctx, const char *text, size_t n),
+                                     void *ctx);
+
 /* Only the AUX fields of a file (the header part), e.g. to show or to check it. */
 MUST_CHECK int rdb_read_meta(const char *path, struct rdb_meta *out);
 

@@ -155,3 +155,41 @@ void rdb_restored_release(struct rdb_restored *r)
     free(r->string);
     *r = (struct rdb_restored){0};
 }
+
+/* ---- function libraries ------------------------------------------------------------------------
+ */
+
+void rdb_dump_library(const char *text, size_t n, bool compress, struct buf *out)
+{
+    struct rdb_writer w = {.fd = -1, .out = out, .compress = compress};
+
+    rdb_put_byte(&w, RDB_OP_FUNCTION2);
+    rdb_put_string(&w, text, n);
+    free(w.lzf);
+}
+
+void rdb_dump_libraries_end(struct buf *out, size_t from) { put_footer(out, from); }
+
+int rdb_restore_libraries(const void *p, size_t n, uint64_t text_max,
+                          bool (*take)(void *ctx, const char *text, size_t n), void *ctx)
+{
+    struct rdb_text text = {0};
+    struct rdb_reader in;
+    unsigned version = 0, op = 0;
+    int rc = check_footer(p, n, &version);
+    bool more = true;
+
+    if (rc != RDB_OK) {
+        return rc;
+    }
+    rdb_reader_of(&in, p, n - RDB_FOOTER_BYTES, text_max);
+    while (more && rdb_reader_left(&in) > 0 && rdb_get_byte(&in, &op)) {
+        if (op != RDB_OP_FUNCTION2) {
+            (void)rdb_fail(&in, RDB_ERR_TYPE, "%u is no function", op);
+            break;
+        }
+        more = rdb_get_string(&in, &text) && take(ctx, text.p, text.n);
+    }
+    rdb_text_release(&text);
+    return in.rc;
+}

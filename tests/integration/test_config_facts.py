@@ -13,7 +13,7 @@ TABLE = pathlib.Path(__file__).parents[1] / "data" / "recordings" / "configs.tsv
 # Directives of files, no options.
 DIRECTIVES = {"include", "user"}
 # Options of parts that are being built.
-PENDING = {"busy-reply-threshold", "stream-node-max-bytes", "stream-node-max-entries"}
+PENDING = {"stream-node-max-bytes", "stream-node-max-entries"}
 # What is so here, or what the tests start with: not Redis's default.
 OTHER_VALUES = set(
     "appendonly appendfsync save bind port dir logfile loglevel pidfile daemonize databases "

@@ -17,6 +17,7 @@ import diff_geo  # noqa: F401  likewise
 import diff_hash_set  # noqa: F401  likewise
 import diff_hll  # noqa: F401  likewise
 import diff_list  # noqa: F401  likewise
+import diff_script  # noqa: F401  likewise
 import diff_sort  # noqa: F401  likewise
 import diff_zset  # noqa: F401  likewise
 from diff_compare import MODES, Step, Transaction

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * node/script/run.c - running one script: before, during and after. See node/script/scripts.h. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "node/command/handlers.h"
+#include "node/node.h"
+#include "node/script/convert.h"
+#include "node/script/internal.h"
+#include "node/script/library.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SERVE_INTERVAL_US 10000 /* a slow script lets other clients be answered so often */
+
+/* ---- flags ------------------------------------------------------------------------------------
+ */
+
+static const char *const flag_names[] = {
+    "no-writes", "allow-oom", "allow-stale", "no-cluster", "allow-cross-slot-keys",
+};
+
+uint32_t script_flag_by_name(const char *p, size_t n)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(flag_names); i++) {
+        if (strlen(flag_names[i]) == n && memcmp(flag_names[i], p, n) == 0) {
+            return 1u << i;
+        }
+    }
+    return 0;
+}
+
+const char *script_flag_name(unsigned i)
+{
+    return i < ARRAY_LEN(flag_names) ? flag_names[i] : NULL;
+}
+
+static char *complaint(const char *what, const char *p, size_t n)
+{
+    struct buf b;
+
+    buf_init(&b);
+    buf_printf(&b, "ERR %s: %.*s", what, (int)MIN_OF(n, (size_t)200), p);
+    buf_append(&b, "", 1);
+    return b.data; /* nothing was consumed from its front */
+}
+
+/* "a,b" behind "flags=". */
+static bool parse_flag_list(const char *p, const char *end, uint32_t *flags, char **error)
+{
+    while (p < end) {
+        const char *comma = memchr(p, ',', (size_t)(end - p));
+        size_t n = (size_t)((comma != NULL ? comma : end) - p);
+        uint32_t flag = script_flag_by_name(p, n);
+
+        if (flag == 0 && n > 0) {
+            *error = complaint("Unexpected flag in script shebang", p, n);
+            return false;
+        }
+        *flags |= flag;
+        p += n + 1;
+    }
+    return true;
+}
+
+static const char *skip_spaces(const char *p, const char *end)
+{
+    while (p < end && (*p == ' ' || *p == '\t' || *p == '\r')) {
+        p++;
+    }
+    return p;
+}
+
+static const char *word_end(const char *p, const char *end)
+{
+    while (p < end && *p != ' ' && *p != '\t' && *p != '\r') {
+        p++;
+    }
+    return p;
+}
+
+bool script_parse_flags(const char *p, size_t n, uint32_t *flags, char **error)
+{
+    static const char engine[] = "#!lua", option[] = "flags=";
+    const char *end, *word;
+
+    *flags = SCRIPT_PLAIN;
+    *error = NULL;
+    if (n < 2 || p[0] != '#' || p[1] != '!') {
+        return true;
+    }
+    *flags = 0;
+    end = memchr(p, '\n', n);
+    if (end == NULL) {
+        *error = mem_strdup("ERR Invalid script shebang");
+        return false;
+    }
+    word = word_end(p, end);
+    if ((size_t)(word - p) != sizeof engine - 1 || memcmp(p, engine, sizeof engine - 1) != 0) {
+        *error = complaint("Unexpected engine in script shebang", p, (size_t)(word - p));
+        return false;
+    }
+    for (p = skip_spaces(word, end); p < end; p = skip_spaces(word, end)) {
+        word = word_end(p, end);
+        if ((size_t)(word - p) < sizeof option - 1 || memcmp(p, option, sizeof option - 1) != 0) {
+            *error = complaint("Unknown lua shebang option", p, (size_t)(word - p));
+            return false;
+        }
+        if (!parse_flag_list(p + sizeof option - 1, word, flags, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- before -----------------------------------------------------------------------------------
+ */
+
+bool script_may_run(struct cmd *c, uint32_t flags, bool read_only)
+{
+    if (flags & SCRIPT_PLAIN) {
+        return true; /* its calls tell */
+    }
+    if ((flags & SCRIPT_NO_CLUSTER) && c->node->config.cluster_enabled) {
+        resp_error(c->reply, "ERR Can not run script on cluster, 'no-cluster' flag is set.");
+        return false;
+    }
+    if (flags & SCRIPT_NO_WRITES) {
+        return true;
+    }
+    if (read_only) {
+        resp_error(c->reply, "ERR Can not execute a script with write flag using *_ro command.");
+        return false;
+    }
+    if (c->node->out_of_memory && (flags & SCRIPT_ALLOW_OOM) == 0) {
+        resp_error(c->reply,
+                   "OOM allow-oom flag is not set on the script, can not run it when used "
+                   "memory > 'maxmemory'");
+        return false;
+    }
+    return true;
+}
+
+bool script_count_keys(struct cmd *c, const char *not_a_number, int *n_keys)
+{
+    int64_t n;
+
+    if (!cmd_arg_i64(c, 2, &n, not_a_number)) {
+        return false;
+    }
+    if (n > c->argc - 3) {
+        resp_error(c->reply, "ERR Number of keys can't be greater than number of args");
+        return false;
+    }
+    if (n < 0) {
+        resp_error(c->reply, "ERR Number of keys can't be negative");
+        return false;
+    }
+    *n_keys = (int)n;
+    return true;
+}
+
+void script_push_args(lua_State *L, const struct cmd *c, int from, int n)
+{
+    lua_createtable(L, n, 0);
+    for (int i = 0; i < n; i++) {
+        lua_pushlstring(L, c->argv[from + i].p, c->argv[from + i].n);
+        lua_rawseti(L, -2, i + 1);
+    }
+}
+
+/* ---- during -----------------------------------------------------------------------------------
+ */
+
+static void note_slow(struct scripts *s, struct script_run *r, int64_t ran_us)
+{
+    r->slow = true;
+    log_warning(
+        "%s %s runs for %lld ms by now: other clients are told BUSY. %s KILL ends it as long "
+        "as it has written nothing.",
+        r->is_function ? "function" : "script", r->name, (long long)(ran_us / 1000),
+        r->is_function ? "FUNCTION" : "SCRIPT");
+    (void)s;
+}
+
+/* Between the instructions of a script. */
+static bool interrupt(struct vm *vm)
+{
+    struct scripts *s = vm->owner;
+    struct script_run *r = s->run;
+    struct node *n = s->node;
+    int64_t limit_us = n->config.busy_reply_threshold * 1000;
+    int64_t now;
+
+    if (r == NULL) {
+        return libraries_may_go_on(s);
+    }
+    now = clock_boot_us();
+    if (!r->slow && limit_us > 0 && now - r->started_us > limit_us) {
+        note_slow(s, r, now - r->started_us);
+    }
+    if (r->slow && now - r->served_us > SERVE_INTERVAL_US) {
+        clients_serve_busy(n);
+        r->served_us = clock_boot_us();
+    }
+    return !r->killed;
+}
+
+const char *scripts_busy_error(const struct scripts *s)
+{
+    if (s->run == NULL || !s->run->slow) {
+        return NULL;
+    }
+    return s->run->is_function
+               ? "BUSY Redis is busy running a script. You can only call FUNCTION "
+                 "KILL or SHUTDOWN NOSAVE."
+               : "BUSY Redis is busy running a script. You can only call SCRIPT KILL "
+                 "or SHUTDOWN NOSAVE.";
+}
+
+void scripts_kill(struct cmd *c, bool function)
+{
+    struct script_run *r = c->node->scripts->run;
+
+    if (r == NULL) {
+        resp_error(c->reply, "NOTBUSY No scripts in execution right now.");
+    } else if (r->is_function != function) {
+        resp_error(c->reply, scripts_busy_error(c->node->scripts));
+    } else if (r->wrote) {
+        resp_error(c->reply,
+                   "UNKILLABLE Sorry the script already executed write commands against the "
+                   "dataset. You can either wait the script termination or kill the server "
+                   "in a hard way using the SHUTDOWN NOSAVE command.");
+    } else {
+        r->killed = true;
+        cmd_reply_ok(c);
+    }
+}
+
+/* ---- after ------------------------------------------------------------------------------------
+ */
+
+static const char *field(lua_State *L, int table, const char *name)
+{
+    lua_getfield(L, table, name);
+    return lua_tostring(L, -1); /* the value stays on the stack */
+}
+
+/* The error table on the stack: what it says, who says it, and where. */
+static void reply_error(struct cmd *c, lua_State *L, const char *name)
+{
+    int table = lua_gettop(L);
+    const char *text = field(L, table, "err");
+    const char *source = field(L, table, "source");
+    const char *at = field(L, table, "line");
+
+    if (text == NULL) {
+        text = "ERR unknown error";
+    }
+    if (*text == '-') {
+        text++;
+    }
+    if (source == NULL) {
+        resp_errorf(c->reply, "%s", text);
+    } else {
+        resp_errorf(c->reply, "%s script: %s, on %s:%s.", text, name, source,
+                    at != NULL ? at : "-1");
+    }
+    lua_settop(L, table);
+}
+
+void script_run(struct cmd *c, struct vm *vm, const char *name, uint32_t flags, int n_args)
+{
+    struct scripts *s = c->node->scripts;
+    uint32_t db = c->client->db;
+    struct script_run run = {
+        .cmd = c,
+        .vm = vm,
+        .name = name,
+        .flags = flags,
+        .is_function = vm == &s->functions,
+        .resp = 2,
+        .started_us = clock_boot_us(),
+        .batch_bytes = c->group != NULL ? c->group->batch.len : 0,
+    };
+
+    assert(s->run == NULL);
+    vm->end_error = run.is_function ? "ERR Script killed by user with FUNCTION KILL."
+                                    : "ERR Script killed by user with SCRIPT KILL.";
+    s->run = &run;
+    if (vm_call(vm, n_args)) {
+        convert_value(vm->L, c->reply, run.resp);
+    } else {
+        reply_error(c, vm->L, name);
+    }
+    s->run = NULL;
+    lua_settop(vm->L, 1);
+    c->client->db = db;
+    if (run.slow) {
+        log_notice("%s %s has ended after %lld ms", run.is_function ? "function" : "script", name,
+                   (long long)((clock_boot_us() - run.started_us) / 1000));
+    }
+}
+
+/* ---- the scripts of a node
+ * ----------------------------------------------------------------------- */
+
+struct scripts *scripts_new(struct node *n)
+{
+    struct scripts *s = mem_zalloc(sizeof *s);
+
+    s->node = n;
+    buf_init(&s->reply);
+    link_init(&s->lru);
+    if (!vm_init(&s->eval, rng_next(&n->rng), s, interrupt) ||
+        !vm_init(&s->functions, rng_next(&n->rng), s, interrupt)) {
+        scripts_free(s);
+        return NULL;
+    }
+    redis_lib_push(s->eval.L);
+    vm_set_library(s->eval.L, "redis");
+    cache_init(s);
+    libraries_init(s);
+    return s;
+}
+
+void scripts_free(struct scripts *s)
+{
+    if (s == NULL) {
+        return;
+    }
+    libraries_release(s);
+    vm_release(&s->eval);
+    vm_release(&s->functions);
+    buf_release(&s->reply);
+    free(s->argv);
+    free(s);
+}
+
+bool scripts_is_command(const struct command *command)
+{
+    return command->fn == cmd_eval || command->fn == cmd_evalsha || command->fn == cmd_eval_ro ||
+           command->fn == cmd_evalsha_ro || command->fn == cmd_fcall || command->fn == cmd_fcall_ro;
+}
+
+bool scripts_is_of_system(const struct command *command)
+{
+    return strncmp(command->full_name, "function|", strlen("function|")) == 0;
+}
+
+uint32_t scripts_flags(struct node *n, const struct command *command, const struct arg *argv,
+                       int argc)
+{
+    uint32_t flags;
+
+    if (command->flags & CMD_READONLY) {
+        return CMD_READONLY;
+    }
+    if (argc < 2) {
+        return 0;
+    }
+    flags = command->fn == cmd_fcall
+                ? library_function_flags(n->scripts, &argv[1])
+                : cache_flags(n->scripts, &argv[1], command->fn == cmd_evalsha);
+    if (flags & SCRIPT_PLAIN) {
+        return 0;
+    }
+    return flags & SCRIPT_NO_WRITES ? CMD_READONLY : CMD_WRITE;
+}
+
+void scripts_usage(const struct scripts *s, struct scripts_usage *out)
+{
+    *out = (struct scripts_usage){
+        .eval_vm_bytes = s->eval.bytes,
+        .functions_vm_bytes = s->functions.bytes,
+        .script_bytes = s->script_bytes,
+        .n_scripts = s->n_scripts,
+        .evicted = s->evicted,
+    };
+    libraries_usage(s, out);
+}

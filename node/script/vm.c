@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * node/script/vm.c - see node/script/vm.h: the state, its memory, compiling and calling. */
+#include "node/script/vm.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- memory --------------------------------------------------------------------------------- */
+
+/* What a script asks for is bounded by the machine's memory alone; when that is out, Lua raises
+ * "not enough memory" in the script. */
+static void *allocate(void *ud, void *p, size_t old, size_t n)
+{
+    struct vm *vm = ud;
+    void *out;
+
+    if (n == 0) {
+        free(p);
+        vm->bytes -= old;
+        return NULL;
+    }
+    out = mem_try_realloc(p, n);
+    if (out != NULL) {
+        vm->bytes += n - old; /* modulo 2^64, so it may sink */
+    }
+    return out;
+}
+
+struct vm *vm_of(lua_State *L)
+{
+    void *ud;
+
+    (void)lua_getallocf(L, &ud);
+    return ud;
+}
+
+/* ---- being interrupted ------------------------------------------------------------------------
+ */
+
+static void on_count(lua_State *L, lua_Debug *ar)
+{
+    struct vm *vm = vm_of(L);
+
+    (void)ar;
+    if (!vm->ending && vm->interrupt != NULL && !vm->interrupt(vm)) {
+        vm->ending = true;
+    }
+    if (vm->ending) {
+        /* A script that catches the error gets no further than its next line. */
+        lua_sethook(L, on_count, LUA_MASKLINE | LUA_MASKCOUNT, VM_INTERRUPT_INSTRUCTIONS);
+        vm_push_error(L, vm->end_error, strlen(vm->end_error));
+        lua_error(L);
+    }
+}
+
+/* ---- errors -----------------------------------------------------------------------------------
+ */
+
+void vm_push_error(lua_State *L, const char *text, size_t n)
+{
+    lua_createtable(L, 0, 1);
+    lua_pushlstring(L, text, n);
+    lua_setfield(L, -2, "err");
+}
+
+int vm_raise(lua_State *L, const char *text)
+{
+    lua_createtable(L, 0, 1);
+    lua_pushfstring(L, "ERR %s", text);
+    lua_setfield(L, -2, "err");
+    return lua_error(L);
+}
+
+/* Where the error came up: of the function that raised it, or of the script's that called it. */
+static bool find_place(lua_State *L, lua_Debug *ar)
+{
+    for (int level = 1; level <= 2; level++) {
+        if (lua_getstack(L, level, ar) == 0) {
+            return false;
+        }
+        lua_getinfo(L, "Sl", ar);
+        if (strcmp(ar->what, "C") != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_text(lua_State *L, int table)
+{
+    bool is;
+
+    lua_pushliteral(L, "err");
+    lua_rawget(L, table);
+    is = lua_type(L, -1) == LUA_TSTRING;
+    lua_pop(L, 1);
+    return is;
+}
+
+/* Message handler of vm_call(): any error value becomes a table. */
+static int complete_error(lua_State *L)
+{
+    lua_Debug ar;
+
+    if (!lua_istable(L, 1)) {
+        const char *text = lua_tostring(L, 1);
+
+        lua_createtable(L, 0, 3);
+        lua_pushfstring(L, "ERR %s", text != NULL ? text : luaL_typename(L, 1));
+        lua_setfield(L, -2, "err");
+        lua_replace(L, 1);
+    } else if (!has_text(L, 1)) {
+        vm_push_error(L, "ERR unknown error", strlen("ERR unknown error"));
+        lua_replace(L, 1);
+    }
+    lua_settop(L, 1);
+    if (find_place(L, &ar)) {
+        lua_pushstring(L, ar.source);
+        lua_setfield(L, 1, "source");
+        lua_pushinteger(L, ar.currentline);
+        lua_setfield(L, 1, "line");
+    }
+    return 1;
+}
+
+/* ---- birth and death --------------------------------------------------------------------------
+ */
+
+static int build(lua_State *L)
+{
+    sandbox_build(L);
+    return 0;
+}
+
+/* An error outside vm_call(): none of the calls that are made there raises one but for lack of
+ * memory, when nothing sensible can be done. */
+static int on_panic(lua_State *L)
+{
+    const char *text = lua_tostring(L, -1);
+
+    (void)text;
+    assert(text == NULL && "no memory for a Lua state");
+    abort();
+}
+
+bool vm_init(struct vm *vm, uint64_t seed, void *owner, bool (*interrupt)(struct vm *))
+{
+    *vm = (struct vm){.owner = owner, .interrupt = interrupt};
+    rng_init(&vm->rng, seed);
+    vm->L = lua_newstate(allocate, vm);
+    if (vm->L == NULL) {
+        return false;
+    }
+    lua_atpanic(vm->L, on_panic);
+    if (lua_cpcall(vm->L, build, NULL) != 0) {
+        vm_release(vm);
+        return false;
+    }
+    lua_pushcfunction(vm->L, complete_error); /* stays at index 1 */
+    return true;
+}
+
+void vm_release(struct vm *vm)
+{
+    if (vm->L != NULL) {
+        lua_close(vm->L);
+        vm->L = NULL;
+    }
+}
+
+/* ---- compiling and calling --------------------------------------------------------------------
+ */
+
+bool vm_compile(lua_State *L, const char *p, size_t n, const char *chunk)
+{
+    if (n >= 2 && p[0] == '#' && p[1] == '!') {
+        const char *end = memchr(p, '\n', n);
+
+        /* The line's end stays, so that lines keep their numbers. */
+        n = end == NULL ? 0 : n - (size_t)(end - p);
+        p = end == NULL ? "" : end;
+    }
+    if (n > 0 && p[0] == LUA_SIGNATURE[0]) {
+        lua_pushliteral(L, "byte code is not loaded");
+        return false;
+    }
+    return luaL_loadbuffer(L, p, n, chunk) == 0;
+}
+
+bool vm_call(struct vm *vm, int n_args)
+{
+    int rc;
+
+    vm->ending = false;
+    lua_sethook(vm->L, on_count, LUA_MASKCOUNT, VM_INTERRUPT_INSTRUCTIONS);
+    rc = lua_pcall(vm->L, n_args, 1, 1);
+    lua_sethook(vm->L, NULL, 0, 0);
+    if (rc == 0) {
+        return true;
+    }
+    if (!lua_istable(vm->L, -1)) {
+        /* No memory, or an error in the handler: it was not run. */
+        const char *text = lua_tostring(vm->L, -1);
+        char copy[128];
+        size_t n = 0;
+
+        for (const char *s = "ERR "; *s != '\0'; s++) {
+            copy[n++] = *s;
+        }
+        for (const char *s = text != NULL ? text : "unknown error"; *s != '\0' && n < 127; s++) {
+            copy[n++] = *s;
+        }
+        lua_pop(vm->L, 1);
+        vm_push_error(vm->L, copy, n);
+    }
+    return false;
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * tests/node/test_script_vm.c - the state in which scripts run (node/script/vm.h) and the
+ * conversion of replies (convert.h), without a node. */
+#include "node/script/convert.h"
+#include "node/script/vm.h"
+#include "tests/test.h"
+
+#include <string.h>
+
+static int setup(void **state)
+{
+    struct vm *vm = calloc(1, sizeof *vm);
+
+    assert_true(vm_init(vm, 1, NULL, NULL));
+    *state = vm;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    vm_release(*state);
+    free(*state);
+    return 0;
+}
+
+/* Run @script; its result as a reply, or "!" and the error's text. */
+static void run(struct vm *vm, const char *script, int resp, struct buf *out)
+{
+    struct resp_out o = {.buf = out, .version = (uint8_t)resp};
+
+    if (!vm_compile(vm->L, script, strlen(script), "@user_script")) {
+        buf_printf(out, "!%s", lua_tostring(vm->L, -1));
+    } else if (vm_call(vm, 0)) {
+        convert_value(vm->L, &o, resp);
+    } else {
+        lua_getfield(vm->L, -1, "err");
+        buf_printf(out, "!%s", lua_tostring(vm->L, -1));
+    }
+    lua_settop(vm->L, 1);
+}
+
+static void check(struct vm *vm, const char *script, int resp, const char *want)
+{
+    struct buf out;
+
+    buf_init(&out);
+    run(vm, script, resp, &out);
+    buf_append(&out, "", 1);
+    print_message("%s\n", script);
+    assert_string_equal(buf_head(&out), want);
+    buf_release(&out);
+}
+
+/* What one script could leave behind for the next, each of the ways to write past a guard. */
+static void a_script_changes_nothing_for_the_next(void **state)
+{
+#define REFUSED "!ERR user_script:1: Attempt to modify a readonly table"
+#define REFUSED_BY_C "!ERR Attempt to modify a readonly table"
+    static const struct {
+        const char *script, *want;
+    } cases[] = {
+        {"x = 1", REFUSED},
+        {"function f() end", REFUSED},
+        {"string.rep = nil", REFUSED},
+        {"_G.x = 1", REFUSED},
+        {"_G._G.string = 1", REFUSED},
+        {"cjson.encode = 1", REFUSED},
+        {"rawset(_G, 'x', 1)", REFUSED_BY_C},
+        {"rawset(math, 'floor', 1)", REFUSED_BY_C},
+        {"table.insert(table, 1)", REFUSED_BY_C},
+        {"table.remove(string)", REFUSED_BY_C},
+        {"table.sort(_G)", REFUSED_BY_C},
+        {"setmetatable(_G, {})", REFUSED_BY_C},
+        {"setmetatable(string, nil)", REFUSED_BY_C},
+        {"return getmetatable(_G)", "$-1\r\n"},
+        {"return getmetatable(string)", "$-1\r\n"},
+        {"return getmetatable('')", "$-1\r\n"},
+        {"local f, t = pairs(string) t.rep = 1", REFUSED},
+        {"local k, v = next(_G) return type(k)", "$6\r\nstring\r\n"},
+        {"local n = 0 for k in pairs(table) do n = n + 1 end return n > 5", ":1\r\n"},
+        {"return rawget(string, 'rep') == string.rep", ":1\r\n"},
+        {"return getfenv",
+         "!ERR user_script:1: Script attempted to access nonexistent global variable "
+         "'getfenv'"},
+        {"return loadstring('y = 1')()",
+         "!ERR [string \"y = 1\"]:1: Attempt to modify a readonly table"},
+        {"local co = coroutine.wrap(function() z = 1 end) co()",
+         "!ERR user_script:1: user_script:1: Attempt to modify a readonly table"},
+        {"return loadstring('\\27Lua')", "$-1\r\n"},
+        {"return load(function() return nil end) ~= nil", ":1\r\n"},
+        {"local t = {'\\27', 'Lua'} return load(function() return table.remove(t, 1) end)",
+         "$-1\r\n"},
+        {"collectgarbage('stop')",
+         "!ERR user_script:1: collectgarbage('stop') is not allowed in scripts"},
+        {"return ('ab'):rep(2)", "$4\r\nabab\r\n"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        check(*state, cases[i].script, 2, cases[i].want);
+    }
+}
+
+static void errors_of_any_kind_have_a_text(void **state)
+{
+    static const struct {
+        const char *script, *want;
+    } cases[] = {
+        {"error('a')", "!ERR user_script:1: a"},
+        {"error({err = 'CODE a'})", "!CODE a"},
+        {"error({})", "!ERR unknown error"},
+        {"error({err = {}})", "!ERR unknown error"},
+        {"error()", "!ERR nil"},
+        {"error(error)", "!ERR function"},
+        {"error(1)", "!ERR user_script:1: 1"},
+        {"local function f() return f() + 1 end f()", "!ERR user_script:1: stack overflow"},
+        {"return string.rep('x', -1)", "$0\r\n\r\n"},
+        {"x x", "!user_script:1: '=' expected near 'x'"},
+        {"local t = {} return t.a.b",
+         "!ERR user_script:1: attempt to index field 'a' (a nil value)"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf out;
+
+        buf_init(&out);
+        run(*state, cases[i].script, 2, &out);
+        assert_true(out.len >= strlen(cases[i].want));
+        assert_memory_equal(buf_head(&out), cases[i].want, strlen(cases[i].want));
+        buf_release(&out);
+    }
+}
+
+static void results_become_replies(void **state)
+{
+    static const struct {
+        const char *script, *resp2, *resp3;
+    } cases[] = {
+        {"return 1.9", ":1\r\n", ":1\r\n"},
+        {"return -1e300", ":-9223372036854775808\r\n", ":-9223372036854775808\r\n"},
+        {"return 0/0", ":-9223372036854775808\r\n", ":-9223372036854775808\r\n"},
+        {"return nil", "$-1\r\n", "_\r\n"},
+        {"return true", ":1\r\n", "#t\r\n"},
+        {"return {1, 'a', nil, 2}", "*2\r\n:1\r\n$1\r\na\r\n", "*2\r\n:1\r\n$1\r\na\r\n"},
+        {"return {ok = 'a\\r\\nb'}", "+a  b\r\n", "+a  b\r\n"},
+        {"return {err = 'a\\nb'}", "-a b\r\n", "-a b\r\n"},
+        {"return {double = 1.5}", "$3\r\n1.5\r\n", ",1.5\r\n"},
+        {"return {map = {a = {}}}", "*2\r\n$1\r\na\r\n*0\r\n", "%1\r\n$1\r\na\r\n*0\r\n"},
+        {"return {set = {a = true}}", "*1\r\n$1\r\na\r\n", "~1\r\n$1\r\na\r\n"},
+        {"return {big_number = '1\\n2'}", "$3\r\n1\n2\r\n", "(1 2\r\n"},
+        {"return {verbatim_string = {format = 'txt', string = 'a'}}", "$1\r\na\r\n",
+         "=5\r\ntxt:a\r\n"},
+        {"return {verbatim_string = {format = 'much', string = 'a'}}", "$1\r\na\r\n",
+         "=5\r\nmuc:a\r\n"},
+        {"return {verbatim_string = {}}", "*0\r\n", "*0\r\n"},
+        {"return setmetatable({}, {__index = function() error('asked') end})", "*0\r\n", "*0\r\n"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        check(*state, cases[i].script, 2, cases[i].resp2);
+        check(*state, cases[i].script, 3, cases[i].resp3);
+    }
+}
+
+/* A table that has itself in it does not go on for ever. */
+static void a_circle_ends_in_an_error(void **state)
+{
+    struct buf out;
+
+    buf_init(&out);
+    run(*state, "local t = {} t[1] = t return t", 2, &out);
+    assert_true(out.len < 10000);
+    assert_non_null(memmem(buf_head(&out), out.len, "-ERR reached lua stack limit", 28));
+    buf_release(&out);
+}
+
+/* A reply becomes a value and the value a reply: the same one, where RESP3 has it all. */
+static void replies_survive_the_way_there_and_back(void **state)
+{
+    static const char *const replies[] = {
+        ":5\r\n",
+        "$3\r\na\r\n\r\n",
+        "$0\r\n\r\n",
+        "+OK\r\n",
+        "-ERR no\r\n",
+        "_\r\n",
+        "#f\r\n",
+        "#t\r\n",
+        ",0.5\r\n",
+        "(12345678901234567890\r\n",
+        "=7\r\ntxt:abc\r\n",
+        "*0\r\n",
+        "*3\r\n:1\r\n*2\r\n$1\r\na\r\n+b\r\n:2\r\n",
+        "%1\r\n$1\r\na\r\n*1\r\n:1\r\n",
+        "~1\r\n$1\r\na\r\n",
+    };
+    struct vm *vm = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(replies); i++) {
+        struct buf out;
+        struct resp_out o = {.buf = &out, .version = 3};
+
+        buf_init(&out);
+        assert_ptr_equal(convert_reply(vm->L, replies[i]), replies[i] + strlen(replies[i]));
+        convert_value(vm->L, &o, 3);
+        assert_int_equal(out.len, strlen(replies[i]));
+        assert_memory_equal(buf_head(&out), replies[i], out.len);
+        assert_int_equal(lua_gettop(vm->L), 1);
+        buf_release(&out);
+    }
+}
+
+static bool stop(struct vm *vm)
+{
+    vm->end_error = "ERR ended";
+    return false;
+}
+
+/* Whatever it catches. */
+static void an_interrupted_script_ends(void **state)
+{
+    static const char *const scripts[] = {
+        "while true do end",
+        "while true do pcall(function() while true do end end) end",
+        "local function f() pcall(f) end while true do f() end",
+        "while true do xpcall(function() while true do end end, function() while true do end end) "
+        "end",
+        "while true do coroutine.resume(coroutine.create(function() while true do end end)) end",
+    };
+    struct vm *vm = *state;
+
+    vm->interrupt = stop;
+    for (size_t i = 0; i < ARRAY_LEN(scripts); i++) {
+        check(vm, scripts[i], 2, "!ERR ended");
+    }
+    vm->interrupt = NULL;
+    check(vm, "return 1", 2, ":1\r\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_script_changes_nothing_for_the_next, setup, teardown),
+        cmocka_unit_test_setup_teardown(errors_of_any_kind_have_a_text, setup, teardown),
+        cmocka_unit_test_setup_teardown(results_become_replies, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_circle_ends_in_an_error, setup, teardown),
+        cmocka_unit_test_setup_teardown(replies_survive_the_way_there_and_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_interrupted_script_ends, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
