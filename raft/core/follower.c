@@ -257,6 +257,7 @@ static void install(struct raft *r, struct raft_pos pos, const struct raft_membe
     r->persisted = MIN_OF(r->persisted, r->commit);
     r->commit = pos.index;
     r->handed = pos.index;
+    r->matched = pos.index; /* what stood behind it is gone, if only because a peer lies */
     r->install = true;
     r->install_pos = pos;
     r->install_members = *members;

@@ -365,7 +365,7 @@ void raft_on_snapshot_sent(struct raft *r, const struct raft_input *in)
     if (in->sent.failed) {
         p->snapshot_wait = true;
     } else {
-        raft_peer_probe(p, in->sent.pos.index + 1);
+        raft_peer_probe(p, MIN_OF(in->sent.pos.index, r->log.last) + 1);
         /* A refusal that crosses the end of the stream must not start another. */
         p->no_stream_until_us = r->now_us + r->config.election_timeout_us;
     }
