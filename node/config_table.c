@@ -302,6 +302,10 @@ static const struct config_option options[] = {
                CONFIG_MEMORY, "64", "bytes of its longest member, likewise"),
     TYPE_LIMIT("hll-sparse-max-bytes", NULL, hll_sparse_max_bytes, CONFIG_MEMORY, "3000",
                "bytes up to which a HyperLogLog is kept sparse"),
+    INT("stream-node-max-bytes", types.stream_node_max_bytes, CONFIG_MEMORY, 0, INT64_MAX, "4096",
+        "bytes of a node of a stream; 0: no limit"),
+    INT("stream-node-max-entries", types.stream_node_max_entries, 0, 0, INT64_MAX, "100",
+        "entries of a node of a stream; 0: no limit"),
 
     /* introspection and upkeep */
     {.name = "busy-reply-threshold",

@@ -22,6 +22,7 @@ size_t cmd_effect_max(const struct cmd *c)
 const struct types_limits *cmd_types_limits(const struct cmd *c) { return &c->node->config.types; }
 
 bool cmd_compresses(const struct cmd *c) { return c->node->config.rdbcompression; }
+int64_t cmd_wall_ms(const struct cmd *c) { return c->node->now_wall_ms; }
 
 uint64_t cmd_random(struct cmd *c) { return rng_next(&c->node->rng); }
 

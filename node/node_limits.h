@@ -25,6 +25,9 @@ bool cmd_compresses(const struct cmd *c);
 /* The most bytes that the effects of this command may have, where they are longer than the request:
  * those of a command or transaction are in one log entry. */
 size_t cmd_effect_max(const struct cmd *c);
+/* Wall time in ms, while applying as well: for what is no data, as when a consumer was last seen.
+ */
+int64_t cmd_wall_ms(const struct cmd *c);
 
 /* 64 random bits from the node's generator: RANDOMKEY. */
 uint64_t cmd_random(struct cmd *c);

@@ -49,9 +49,11 @@ enum rdb_type {
     RDB_TYPE_ZSET_ZIPLIST = 12,   /* up to Redis 6.2 */
     RDB_TYPE_HASH_ZIPLIST = 13,   /* the same */
     RDB_TYPE_LIST_QUICKLIST = 14, /* the same: nodes are ziplists */
+    RDB_TYPE_STREAM = 15,         /* without first and deleted ids, counters: before version 10 */
     RDB_TYPE_HASH_LISTPACK = 16,
     RDB_TYPE_ZSET_LISTPACK = 17,
     RDB_TYPE_LIST_QUICKLIST_2 = 18,
+    RDB_TYPE_STREAM_2 = 19,
     RDB_TYPE_SET_LISTPACK = 20, /* from version 11 on */
     /* Hashes with times to live of fields, by Redis 7.4: the earliest time (8 bytes, little-endian
      * ms), then fields as of RDB_TYPE_HASH, each behind a length: 0, or its time less the earliest
@@ -61,6 +63,7 @@ enum rdb_type {
     RDB_TYPE_HASH_LISTPACK_TIMES_EARLY = 23,
     RDB_TYPE_HASH_TIMES = 24,
     RDB_TYPE_HASH_LISTPACK_TIMES = 25,
+    RDB_TYPE_STREAM_3 = 21, /* likewise: consumers have a second time */
 };
 
 /* Kinds of nodes of a QUICKLIST_2. */

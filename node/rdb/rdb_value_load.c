@@ -437,6 +437,9 @@ bool rdb_value_is_known(unsigned type)
     case RDB_TYPE_HASH_LISTPACK_TIMES_EARLY:
     case RDB_TYPE_HASH_TIMES:
     case RDB_TYPE_HASH_LISTPACK_TIMES:
+    case RDB_TYPE_STREAM:
+    case RDB_TYPE_STREAM_2:
+    case RDB_TYPE_STREAM_3:
         return true;
     default:
         return false;
@@ -481,6 +484,10 @@ bool rdb_value_begin(struct rdb_value *v, unsigned type)
     case RDB_TYPE_HASH_LISTPACK_TIMES_EARLY:
     case RDB_TYPE_HASH_LISTPACK_TIMES:
         return load_timed_listpack(v);
+    case RDB_TYPE_STREAM:
+    case RDB_TYPE_STREAM_2:
+    case RDB_TYPE_STREAM_3:
+        return rdb_stream_begin(v);
     default:
         assert(!"a type that is not known");
         return false;
@@ -501,6 +508,10 @@ static bool step_one(struct rdb_value *v)
     case RDB_TYPE_HASH_TIMES_EARLY:
     case RDB_TYPE_HASH_TIMES:
         return step_timed_hash(v);
+    case RDB_TYPE_STREAM:
+    case RDB_TYPE_STREAM_2:
+    case RDB_TYPE_STREAM_3:
+        return rdb_stream_step(v);
     default:
         return step_zset(v);
     }

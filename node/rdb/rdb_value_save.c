@@ -8,6 +8,7 @@
 #include "node/types/list.h"
 #include "node/types/listpack.h"
 #include "node/types/set.h"
+#include "node/types/stream_group.h"
 #include "node/types/zset.h"
 
 #include <endian.h>
@@ -29,6 +30,8 @@ unsigned rdb_value_type(const struct item *it)
         return set_intset(item_value(it)) != NULL ? RDB_TYPE_SET_INTSET : RDB_TYPE_SET;
     case ITEM_ZSET:
         return zset_listpack(item_value(it)) != NULL ? RDB_TYPE_ZSET_LISTPACK : RDB_TYPE_ZSET_2;
+    case ITEM_STREAM:
+        return RDB_TYPE_STREAM_2;
     default:
         assert(!"a type that is not written");
         return RDB_TYPE_STRING;
@@ -143,6 +146,87 @@ static void put_list(struct rdb_writer *w, const struct item *it)
     }
 }
 
+static void put_id(struct rdb_writer *w, struct stream_id id)
+{
+    rdb_put_len(w, id.ms);
+    rdb_put_len(w, id.seq);
+}
+
+static void put_wire_id(struct rdb_writer *w, struct stream_id id)
+{
+    unsigned char wire[STREAM_ID_WIRE];
+
+    stream_id_to_wire(wire, id);
+    rdb_put(w, wire, sizeof wire);
+}
+
+static void put_ms(struct rdb_writer *w, int64_t ms)
+{
+    uint64_t wire = htole64((uint64_t)ms);
+
+    rdb_put(w, &wire, sizeof wire);
+}
+
+/* The records of @x; of a consumer only their ids, the group has the rest. */
+static void put_pending(struct rdb_writer *w, const struct stream_index *x, bool whole)
+{
+    struct stream_index_pos pos = stream_index_begin(x);
+    const struct stream_nack *nack;
+    struct stream_id id;
+
+    rdb_put_len(w, x->count);
+    for (; (nack = stream_pending_at(x, pos, &id)) != NULL; pos = stream_index_next(x, pos)) {
+        put_wire_id(w, id);
+        if (whole) {
+            put_ms(w, nack->delivered_ms);
+            rdb_put_len(w, nack->deliveries);
+        }
+    }
+}
+
+static void put_group(struct rdb_writer *w, const struct stream_group *g)
+{
+    rdb_put_string(w, g->name.p, g->name.n);
+    put_id(w, g->last_id);
+    rdb_put_len(w, (uint64_t)g->entries_read);
+    put_pending(w, &g->pending, true);
+    rdb_put_len(w, g->n_consumers);
+    for (uint32_t i = 0; i < g->n_consumers; i++) {
+        const struct stream_consumer *c = stream_consumer_at(g, i);
+
+        rdb_put_string(w, c->name.p, c->name.n);
+        put_ms(w, c->seen_ms);
+        put_pending(w, &c->pending, false);
+    }
+}
+
+static void put_stream(struct rdb_writer *w, const struct item *it)
+{
+    const struct stream *s = item_value(it);
+    struct stream_index_pos pos = stream_index_begin(&s->nodes);
+    const struct stream_slot *slot;
+
+    rdb_put_len(w, s->nodes.count);
+    for (; (slot = stream_index_slot(&s->nodes, pos)) != NULL;
+         pos = stream_index_next(&s->nodes, pos)) {
+        const struct listpack *lp = slot->p;
+        unsigned char wire[STREAM_ID_WIRE];
+
+        stream_id_to_wire(wire, slot->id);
+        rdb_put_string(w, (const char *)wire, sizeof wire);
+        rdb_put_string(w, (const char *)lp->bytes, listpack_bytes(lp));
+    }
+    rdb_put_len(w, stream_len(s));
+    put_id(w, s->last_id);
+    put_id(w, stream_first_id(s));
+    put_id(w, s->max_deleted_id);
+    rdb_put_len(w, s->entries_added);
+    rdb_put_len(w, s->n_groups);
+    for (uint32_t i = 0; i < s->n_groups; i++) {
+        put_group(w, stream_group_at(s, i));
+    }
+}
+
 void rdb_put_value(struct rdb_writer *w, const struct item *it)
 {
     char scratch[24];
@@ -160,6 +244,9 @@ void rdb_put_value(struct rdb_writer *w, const struct item *it)
         break;
     case ITEM_ZSET:
         put_zset(w, it);
+        break;
+    case ITEM_STREAM:
+        put_stream(w, it);
         break;
     default:
         text = item_string(it, scratch);

@@ -6,6 +6,7 @@
 #include "node/types/limits.h"
 #include "node/types/list.h"
 #include "node/types/set.h"
+#include "node/types/stream.h"
 #include "node/types/zset.h"
 
 const struct types_limits types_limits_default = {
@@ -24,6 +25,6 @@ const struct types_limits types_limits_default = {
 
 const struct value_type *const value_types[ITEM_TYPES] = {
     [ITEM_STRING] = NULL, /* node/keyspace knows strings itself */
-    [ITEM_LIST] = &list_type, [ITEM_SET] = &set_type,
-    [ITEM_ZSET] = &zset_type, [ITEM_HASH] = &hash_type,
+    [ITEM_LIST] = &list_type, [ITEM_SET] = &set_type,       [ITEM_ZSET] = &zset_type,
+    [ITEM_HASH] = &hash_type, [ITEM_STREAM] = &stream_type,
 };

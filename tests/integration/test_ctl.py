@@ -426,8 +426,27 @@ READ_ALL = {
     "hash": ("HGETALL",),
     "set": ("SMEMBERS",),
     "zset": ("ZRANGE",),
+    "stream": ("XINFO", "STREAM"),
 }
-ALL_OF = {"list": ("0", "-1"), "zset": ("0", "-1", "WITHSCORES")}
+ALL_OF = {"list": ("0", "-1"), "zset": ("0", "-1", "WITHSCORES"), "stream": ("FULL", "COUNT", "0")}
+
+
+# How a stream is kept inside, and what tells of the clock.
+NO_CONTENT = (b"radix-tree-keys", b"radix-tree-nodes", b"seen-time")
+
+
+def content(reply):
+    """A stream's description, less that."""
+    if not isinstance(reply, list):
+        return reply
+    kept, i = [], 0
+    while i < len(reply):
+        if reply[i] in NO_CONTENT:
+            i += 2
+        else:
+            kept.append(content(reply[i]))
+            i += 1
+    return kept
 
 
 def data_of(client, databases):
@@ -448,6 +467,8 @@ def data_of(client, databases):
                 value = sorted(value)
             elif kinds[i] == "zset":
                 value = [(m, float(s)) for m, s in zip(value[::2], value[1::2])]
+            elif kinds[i] == "stream":
+                value = content(value)
             data[db, key] = (kinds[i], value, replies[2 * i + 1])
     return data
 

@@ -55,6 +55,8 @@ uint64_t cmd_random(struct cmd *c)
     return of(c)->random >> 16;
 }
 
+int64_t cmd_wall_ms(const struct cmd *c) { return of(c)->now_ms; }
+
 uint32_t cmd_databases(const struct cmd *c)
 {
     (void)c;

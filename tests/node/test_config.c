@@ -500,6 +500,7 @@ static void a_rewritten_file_reads_back_as_the_settings(void **state)
         "set-max-listpack-entries 1\nset-max-listpack-value 1\n"
         "zset-max-listpack-entries 1\nzset-max-listpack-value 1\n"
         "list-max-listpack-size 5\nhll-sparse-max-bytes 1\n"
+        "stream-node-max-bytes 1\nstream-node-max-entries 1\n"
         "busy-reply-threshold 0\n"
         "slowlog-log-slower-than 0\nslowlog-max-len 0\nactiverehashing no\n"
         "latency-tracking no\nlatency-tracking-info-percentiles 1 2\n"

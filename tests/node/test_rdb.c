@@ -422,7 +422,7 @@ static void malformed_files_are_refused(void **state)
         {"NaN as a score", "0010",
          BYTES("\xfe\x00\x05\x01k\x01\x01m\x00\x00\x00\x00\x00\x00\xf8\x7f"), RDB_ERR_FORMAT,
          "a score is no number"},
-        {"stream", "0012", BYTES("\xfe\x00\x15\x01k"), RDB_ERR_TYPE, "type 21 (stream 3)"},
+        {"module", "0012", BYTES("\xfe\x00\x07\x01k"), RDB_ERR_TYPE, "type 7"},
         {"function", "0010",
          BYTES("\xf5\x03"
                "abc"),

@@ -19,6 +19,7 @@ import diff_hll  # noqa: F401  likewise
 import diff_list  # noqa: F401  likewise
 import diff_script  # noqa: F401  likewise
 import diff_sort  # noqa: F401  likewise
+import diff_stream  # noqa: F401  likewise
 import diff_zset  # noqa: F401  likewise
 from diff_compare import MODES, Step, Transaction
 from diff_wire import Connection, encode
@@ -35,6 +36,7 @@ WHOLE_VALUE = {
     b"hash": lambda key: Step((b"HGETALL", key), "pairs"),
     b"set": lambda key: Step((b"SMEMBERS", key), "elements"),
     b"zset": lambda key: Step((b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"), "numbers"),
+    b"stream": lambda key: Step((b"XINFO", b"STREAM", key, b"FULL", b"COUNT", b"0"), "xinfo"),
     b"none": lambda key: Step((b"EXISTS", key)),
 }
 
