@@ -177,7 +177,8 @@ enum raft_input_type {
     RAFT_IN_PERSISTED,     /* .persisted */
     RAFT_IN_APPLIED,       /* .index: applied by the owner; those entries may leave memory */
     RAFT_IN_COMPACT,       /* .pos: the log begins behind it from now on; a snapshot at this
-                            * position or a later one is published */
+                            * position or a later one is published. So it was applied, hence
+                            * within the commit index of an output; RAFT_ERR_CONFIG beyond that */
     RAFT_IN_SNAPSHOT,      /* .snapshot: one was received whole and is durable as a file */
     RAFT_IN_SNAPSHOT_SENT, /* .peer, .pos, .failed: a stream to a peer ended; every need_snapshot
                             * is answered so, also when leadership was lost meanwhile */

@@ -347,7 +347,9 @@ static int on_compact(struct raft *r, struct raft_pos pos)
     if (pos.index <= r->log.base.index) {
         return RAFT_OK;
     }
-    if (pos.index > r->commit || raft_log_term_at(&r->log, pos.index) != pos.term) {
+    /* What was not handed out yet is nowhere but in memory. */
+    if (pos.index > MIN_OF(r->commit, r->handed) ||
+        raft_log_term_at(&r->log, pos.index) != pos.term) {
         return RAFT_ERR_CONFIG;
     }
     raft_log_compact(&r->log, pos);

@@ -128,6 +128,7 @@ void raft_check(const struct raft *r)
     assert(r->commit <= r->log.last);
     assert(r->applied <= r->commit);
     assert(r->handed <= r->log.last);
+    assert(r->handed + 1 >= r->log.cache_first); /* the rest is still here to be handed out */
     assert(r->persisted <= r->handed || RAFT_HAS_BUG(RAFT_BUG_LATE_PERSISTED));
     assert(r->matched <= r->log.last);
     assert(r->hard_durable <= r->hard_out);

@@ -4,7 +4,7 @@
  *
  * The bytes choose the inputs; messages, snapshots and proposals carry whatever they say, honest or
  * not. The host around the replica is honest: it makes durable what it was given, in order, and
- * applies nothing else.
+ * applies, hence compacts, nothing that it was not told to be committed.
  * Whatever comes, the core refuses it or takes it, and its invariants hold. */
 #include "raft/raft.h"
 
@@ -199,6 +199,7 @@ static void other(struct host *h, struct input *in, uint8_t what)
     case 8:
         si.type = RAFT_IN_COMPACT;
         si.pos.index = number(in);
+        si.pos.index = si.pos.index < h->commit ? si.pos.index : h->commit;
         si.pos.term = raft_term_at(h->r, si.pos.index);
         break;
     case 9:

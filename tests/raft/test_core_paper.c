@@ -525,6 +525,41 @@ static void a_compacted_log_remembers_its_beginning(void **state)
     net_free(net);
 }
 
+/* A follower learns of entries and of their commitment by one message, and they are nowhere but in
+ * its memory until the next drain hands them out: a log that began behind them would lose them. */
+static void what_was_not_handed_out_is_not_compacted(void **state)
+{
+    struct net *net = led_by_1();
+    struct raft_entry *e[3];
+    struct raft_message m = {.type = RAFT_MSG_APPEND, .from = 1, .to = 2, .term = 1, .commit = 4};
+
+    (void)state;
+    for (uint32_t i = 0; i < ARRAY_LEN(e); i++) {
+        e[i] = raft_entry_new(RAFT_ENTRY_DATA, 0);
+        e[i]->pos = (struct raft_pos){1, 2 + i};
+    }
+    m.pos = (struct raft_pos){1, 1};
+    m.entries = e;
+    m.n_entries = ARRAY_LEN(e);
+    net->node[2].manual_drain = true;
+    assert_int_equal(net_message(net, &m), RAFT_OK);
+    assert_int_equal(net_status(net, 2).commit, 4);
+    assert_int_equal(net_compact(net, 2, 3), RAFT_ERR_CONFIG);
+    assert_int_equal(net_status(net, 2).snapshot.index, 0);
+    raft_check(net->node[2].r);
+    net->node[2].manual_drain = false;
+    net_drain(net, 2);
+    while (net_persist(net, 2)) {
+    }
+    assert_int_equal(net_status(net, 2).persisted, 4);
+    assert_int_equal(net_compact(net, 2, 3), RAFT_OK);
+    assert_int_equal(net_status(net, 2).snapshot.index, 3);
+    for (uint32_t i = 0; i < ARRAY_LEN(e); i++) {
+        raft_entry_unref(e[i]);
+    }
+    net_free(net);
+}
+
 /* Raft paper, figure 13, 6: a log that holds the snapshot's last entry is kept. */
 static void a_snapshot_within_the_log_only_commits(void **state)
 {
@@ -695,6 +730,7 @@ int main(void)
         cmocka_unit_test(voters_stick_to_a_leader_they_hear),
         cmocka_unit_test(joint_decisions_need_both_majorities),
         cmocka_unit_test(a_compacted_log_remembers_its_beginning),
+        cmocka_unit_test(what_was_not_handed_out_is_not_compacted),
         cmocka_unit_test(a_snapshot_within_the_log_only_commits),
         cmocka_unit_test(a_leader_without_a_majority_steps_down_within_two_timeouts),
         cmocka_unit_test(an_answer_to_an_older_message_confirms_no_read),
