@@ -374,9 +374,11 @@ static void info_stats(struct node *n, struct buf *out)
 {
     const struct stats *s = &n->stats;
     struct tracking_figures tracking = tracking_figures(n->tracking);
+    struct scripts_usage scripts;
     struct raft_host_status host;
     uint64_t peers_in = 0, peers_out = 0;
 
+    scripts_usage(n->scripts, &scripts);
     raft_host_get_status(n->host, &host);
     for (size_t i = 0; i < host.n_peers; i++) {
         peers_in += host.peers[i].bytes_received;
@@ -398,6 +400,7 @@ static void info_stats(struct node *n, struct buf *out)
     number(out, "expire_cycle_cpu_milliseconds", s->expire_us / 1000);
     number(out, "evicted_keys", s->evicted_keys);
     number(out, "evicted_clients", s->evicted_clients);
+    number(out, "evicted_scripts", scripts.evicted);
     number(out, "total_eviction_exceeded_time", evict_exceeded_ms(n, true));
     number(out, "current_eviction_exceeded_time", evict_exceeded_ms(n, false));
     number(out, "keyspace_hits", s->keyspace_hits);
