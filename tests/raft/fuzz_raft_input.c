@@ -140,6 +140,43 @@ static void message(struct host *h, struct input *in)
     }
 }
 
+/* The log's answer to a question for entries: those that it has, or that they are compacted. */
+static void read_back(struct host *h, struct input *in)
+{
+    struct raft_entry *entries[ENTRIES_MAX];
+    struct raft_input si = {.type = RAFT_IN_ENTRIES};
+    uint8_t how = byte(in);
+    uint64_t first = number(in);
+
+    si.entries.peer = how % 5;
+    si.entries.compacted = how / 5 % 8 == 0;
+    si.entries.entries = entries;
+    while (!si.entries.compacted && si.entries.n < ENTRIES_MAX) {
+        struct raft_pos pos = {.index = first + si.entries.n};
+        struct raft_entry *e;
+
+        pos.term = raft_term_at(h->r, pos.index);
+        if (pos.term == 0) {
+            break;
+        }
+        e = raft_entry_new(RAFT_ENTRY_DATA, how);
+        e->pos = pos;
+        entries[si.entries.n++] = e;
+    }
+    step(h, &si);
+    for (size_t i = 0; i < si.entries.n; i++) {
+        raft_entry_unref(entries[i]);
+    }
+}
+
+static void stalled(struct host *h, struct input *in)
+{
+    struct raft_input si = {.type = RAFT_IN_STALLED, .stalled_us = byte(in) * 4000};
+
+    h->now_us += si.stalled_us;
+    step(h, &si);
+}
+
 static void other(struct host *h, struct input *in, uint8_t what)
 {
     struct raft_input si = {.type = RAFT_IN_TICK};
@@ -254,6 +291,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         if (what & 1) {
             message(&h, &in);
+        } else if (what >> 3 == 31) {
+            read_back(&h, &in);
+        } else if (what >> 3 == 30) {
+            stalled(&h, &in);
         } else {
             other(&h, &in, what >> 2);
         }
