@@ -15,7 +15,7 @@ import pytest
 HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "integration"))
 
-from holdfast import Cluster  # noqa: E402
+from holdfast import SLOW, Cluster  # noqa: E402
 
 CACHE = HERE.parents[1] / "build" / "npm"
 MANIFEST = ("package.json", "package-lock.json", ".npmrc")
@@ -91,7 +91,7 @@ def start_node(node_modules):
     """start_node("script.js", words ...): the running process, its ends as text pipes."""
 
     def start(script, *words):
-        return subprocess.Popen(
+        return subprocess.Popen(  # a script of another folder is an absolute path
             ["node", str(HERE / script), *map(str, words)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -119,3 +119,22 @@ def run_node(start_node):
         return out
 
     return run
+
+
+@pytest.fixture(scope="session")
+def run_on(run_node):
+    """Run a script that uses connect.js on an empty cluster, or an empty plain set."""
+
+    def run(cluster, script):
+        for group in cluster.groups:
+            cluster.leader(group).call("FLUSHALL")
+        return run_node(script, *where(cluster), timeout_s=60 * SLOW)
+
+    return run
+
+
+def where(cluster):
+    """The words that connect.js and the loads take."""
+    if cluster.plain:
+        return "single", cluster.leader().port
+    return "cluster", *(node.port for node in cluster.nodes)

@@ -2,12 +2,10 @@
 """ioredis and node-redis (versions 5 and 4) against running clusters: their features, and a leader
 that is killed while they write."""
 
-import json
-import threading
-
 import pytest
 
-from holdfast import SLOW, Cluster, Session, eventually
+from holdfast import SLOW, Cluster, Session
+from node_load import Load
 
 NODE_REDIS = [("redis", 2), ("redis", 3), ("redis-4", 2)]
 
@@ -40,40 +38,6 @@ def test_node_redis_cluster(either, run_node, library, protocol):
     flush(either)
     words = (library, protocol, "cluster", len(either.groups), *ports(either))
     run_node("node_redis_features.js", *words, timeout_s=60 * SLOW)
-
-
-class Load:
-    """A running load.js."""
-
-    def __init__(self, process):
-        self.process = process
-        self.acknowledged = 0
-        self.lines = []
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
-
-    def _read(self):
-        for line in self.process.stdout:
-            if line.strip().isdigit():
-                self.acknowledged = int(line)
-            else:
-                self.lines.append(line)
-
-    def wait_for(self, more, within_s=30):
-        target = self.acknowledged + more
-        eventually(
-            lambda: self.acknowledged >= target or self.process.poll() is not None,
-            within_s,
-            f"{more} more writes acknowledged, {self.acknowledged} so far",
-        )
-        assert self.process.poll() is None, "".join(self.lines)
-
-    def stop(self):
-        self.process.stdin.write("stop\n")
-        self.process.stdin.close()
-        assert self.process.wait(60 * SLOW) == 0, "".join(self.lines)
-        self.reader.join(10)
-        return json.loads(self.lines[-1])
 
 
 @pytest.mark.parametrize("library", ["ioredis", "redis", "redis-4"])
