@@ -1,0 +1,394 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""EFFECTS EQUAL STATE: whatever clients do, every replica comes to the same data from the log.
+
+Random sequences of commands (effects_commands.py: all write commands of the table, scripts, functions,
+transactions, commands that wait, times to live that end in between), sent by several clients at a time to a
+cluster of three whose leader changes meanwhile: planned, killed, stopped for a while; some with eviction. After
+each sequence
+
+  - the digests of all replicas at the same log index must be the same,
+  - and again after one node was killed and came back from nothing but its log, since the very first entry,
+  - and another from a snapshot that it had just taken;
+
+now and then the third is fed by another's snapshot. A sequence finds the data that the one before left, unless
+it begins by flushing them; a failure tells how to run what led to it again, and what differs:
+
+    HOLDFAST_EFFECTS_SEED=17 HOLDFAST_EFFECTS_SEQUENCES=3 pytest -k test_effects_equal_state tests/integration
+
+runs three sequences from the seed 17 on. Time is not replayed: run it a few times. Without a seed four clusters
+run 50 sequences each; HOLDFAST_EFFECTS_SEQUENCES=2000 is a long run, with a new cluster after every 50."""
+
+import collections
+import contextlib
+import os
+import random
+import time
+
+import effects_commands
+import pytest
+from holdfast import SLOW, Client, Cluster, ConnectionClosed, ReplyError, eventually, fields, info
+
+COMMANDS = 500  # of a sequence
+CLIENTS = 3
+ROUND = 25  # commands of each client that are under way at a time
+PER_CLUSTER = 50
+SEQUENCES = int(os.environ.get("HOLDFAST_EFFECTS_SEQUENCES", PER_CLUSTER))
+SEED = os.environ.get("HOLDFAST_EFFECTS_SEED")
+FIRST_SEEDS = [int(SEED)] if SEED else [1, 1_000_001, 2_000_001, 3_000_001]
+DATABASES = 16
+SETTINGS = {"snapshot_log_size": "4gb", "log_segment_size": "1mb", "raft_heartbeat_interval": 30}
+SETTINGS |= {"raft_election_timeout": 200, "maxmemory_samples": 5}
+# Replicas need not keep values in the same encoding, and nothing may depend on it.
+ENCODINGS = [
+    {},
+    {"hash-max-listpack-entries": 3, "set-max-listpack-entries": 3, "zset-max-listpack-entries": 3,
+     "list-max-listpack-size": 4, "set-max-intset-entries": 3, "stream-node-max-entries": 4},
+    {"hash-max-listpack-value": 2, "set-max-listpack-value": 2, "zset-max-listpack-value": 2,
+     "list-max-listpack-size": -1, "stream-node-max-bytes": 200},
+]  # fmt: skip
+POLICIES = ["allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-lru", "volatile-random", "volatile-ttl"]
+BIG = b"x" * 1_000_000
+
+
+def command_table(node):
+    """{name: (flags, ACL categories)} of all commands and subcommands of the server."""
+    table = {}
+
+    def walk(entry):
+        table[entry[0].decode().upper().replace("|", " ")] = (entry[2], entry[6])
+        for sub in entry[9]:
+            walk(sub)
+
+    for entry in node.call("COMMAND"):
+        walk(entry)
+    return table
+
+
+def library_dump(node):
+    """A payload for FUNCTION RESTORE."""
+    with node.client() as c:
+        c.call("FUNCTION", "LOAD", effects_commands.LIBRARIES[0])
+        dump = c.call("FUNCTION", "DUMP")
+        c.call("FUNCTION", "FLUSH")
+        return dump
+
+
+def clip(word, most=60):
+    text = repr(word)[2:-1] if isinstance(word, bytes) else str(word)
+    return text if len(text) <= most else f"{text[:most]}...({len(word)})"
+
+
+def show(words):
+    return " ".join(clip(w) or '""' for w in words[:12]) + (f" ... ({len(words)} words)" if len(words) > 12 else "")
+
+
+# ---- what the replicas hold ------------------------------------------------------------------------
+
+
+def applied(nodes):
+    return [n.group()["applied"] for n in nodes]
+
+
+def digests_at_one_index(cluster):
+    """{node: digest}, of a moment when all had applied the same and went on applying nothing."""
+    nodes = cluster.running()
+
+    def look():
+        before = applied(nodes)
+        if len(set(before)) > 1:
+            return None
+        found = {n: n.call("DEBUG", "DIGEST") for n in nodes}
+        return found if applied(nodes) == before else None
+
+    return eventually(look, 30, "all nodes have applied the same index", step_s=0.005)
+
+
+def content(node):
+    """{(database, key): digest of the value} of all keys that a client sees."""
+    out = {}
+    with node.client() as c:
+        for db in range(DATABASES):
+            c.call("SELECT", db)
+            keys = sorted(c.call("KEYS", "*"))
+            for key, value in zip(keys, c.call("DEBUG", "DIGEST-VALUE", *keys) if keys else []):
+                out[db, key] = value
+    return out
+
+
+def describe(node, db, key):
+    with node.client() as c:
+        c.call("SELECT", db)
+        looks = [("TYPE", key), ("OBJECT", "ENCODING", key), ("PEXPIRETIME", key), ("DUMP", key)]
+        return " ".join(clip(r, 400) for r in c.pipeline(looks))
+
+
+def differences(cluster, history):
+    """What differs between the nodes, and what was done to that."""
+    nodes = cluster.running()
+    held = {n: content(n) for n in nodes}
+    lines = []
+    for db, key in sorted(set().union(*held.values())):
+        if len({h.get((db, key)) for h in held.values()}) > 1:
+            lines.append(f"database {db}, key {clip(key)}:")
+            lines += [f"  node {n.number}: {describe(n, db, key)}" for n in nodes]
+            about = [h for h in history if key in h[1] or b"EVAL" in h[1] or b"FCALL" in h[1]]
+            lines += [f"    {who}: {show(words)} -> {clip(reply, 40)}" for who, words, reply in about[-12:]]
+        if len(lines) > 150:
+            break
+    return lines or ["(no key that a client sees differs: one that is over, or an empty one?)"]
+
+
+# ---- a cluster under random commands ----------------------------------------------------------------
+
+
+class Effects:
+    """Runs sequences on one cluster. Its nodes: [0] only ever starts from its log, [1] from snapshots, [2] stays."""
+
+    def __init__(self, cluster, sink):
+        self.cluster = cluster
+        self.by_log, self.by_snapshot, self.stays = cluster.nodes
+        self.sink = sink.nodes[0]
+        table = command_table(cluster.leader())
+        self.writes = {name for name, (flags, _) in table.items() if "write" in flags}
+        missing = effects_commands.use(self.writes, {name: words for name, (_, words) in table.items()})
+        assert not missing, f"write commands without a generator: {sorted(missing)}"
+        self.dump = library_dump(cluster.leader())
+        self.succeeded = collections.Counter()
+        self.sent = self.answered = 0
+        self.history = []  # (client, words, reply) since the last flush, of the last few thousand
+        self.begun = []  # seeds since the data were flushed
+        self.clients = []
+
+    def close(self):
+        for c in self.clients:
+            c.close()
+        self.clients = []
+
+    # -- clients
+
+    def connect(self):
+        """All clients to the leader."""
+        self.close()
+
+        def connected():
+            port = self.cluster.leader().port
+            self.clients = [Client(port, 20 * SLOW) for _ in range(CLIENTS)]
+            self.clients[0].call("HELLO", "3")
+            return True
+
+        eventually(connected, 20, "clients are connected")
+
+    def send(self, maker):
+        """One round of every client; what was sent."""
+        batches = []
+        for c in self.clients:
+            batch = []
+            while len(batch) < ROUND:
+                batch += maker.commands()
+            batch += [(b"DISCARD",), (b"UNWATCH",)]  # what a cut command has left open
+            batches.append(batch)
+            with contextlib.suppress(OSError, ConnectionClosed):
+                c.send_raw(b"".join(Client.encode(*words) for words in batch))
+        return batches
+
+    def receive(self, batches):
+        """Replies of a round, as far as they come."""
+        for number, (c, batch) in enumerate(zip(self.clients, batches)):
+            self.sent += len(batch)
+            for at, words in enumerate(batch):
+                try:
+                    reply = c.read()
+                    self.note(words)
+                except ReplyError as error:
+                    reply = error.text
+                except (OSError, ConnectionClosed) as error:
+                    self.history += [(number, w, repr(error)) for w in batch[at:]]
+                    break
+                self.answered += 1
+                self.history.append((number, words, reply))
+        del self.history[: max(0, len(self.history) - 20 * COMMANDS)]
+
+    def note(self, words):
+        name = words[0].decode(errors="replace").upper()
+        self.succeeded[name] += 1
+        if len(words) > 1:
+            self.succeeded[f"{name} {words[1][:20].decode(errors='replace').upper()}"] += 1
+
+    # -- what happens meanwhile
+
+    def other_than(self, leader, rng):
+        return rng.choice([n for n in self.cluster.nodes if n is not leader])
+
+    def nothing(self, rng, batches):
+        self.receive(batches)
+
+    def failover(self, rng, batches):
+        leader = self.cluster.leader()
+        with contextlib.suppress(ReplyError):
+            self.other_than(leader, rng).call("CLUSTER", "FAILOVER")
+        self.receive(batches)
+        self.connect()
+
+    def kill(self, rng, batches):
+        leader = self.cluster.leader()
+        self.alive()
+        leader.kill()
+        self.receive(batches)
+        leader.start(wait=False)
+        self.connect()
+        leader.wait_up()
+
+    def stop(self, rng, batches):
+        leader = self.cluster.leader()
+        leader.stop()
+        eventually(self.cluster.find_leader, 20, "another leads")
+        leader.cont()
+        self.receive(batches)
+        self.connect()
+
+    def reload(self, rng, batches):
+        """As a restart, but within the process."""
+        node = self.other_than(self.by_log, rng)
+        with contextlib.suppress(ReplyError):
+            node.call("DEBUG", "RELOAD", *rng.choice([[], ["NOSAVE"]]))
+        self.receive(batches)
+        self.connect()
+
+    def evict(self, rng, batches):
+        policy = rng.choice(POLICIES)
+        for n in self.cluster.nodes:
+            memory = n.info("memory")
+            used = int(memory["used_memory"]) - int(memory.get("mem_not_counted_for_evict", 0))
+            n.call("CONFIG", "SET", "maxmemory-policy", policy, "maxmemory", used + rng.choice([-50_000, 0, 50_000]))
+        self.receive(batches)
+
+    def no_limit(self):
+        for n in self.cluster.nodes:
+            n.call("CONFIG", "SET", "maxmemory", 0)
+
+    def plan(self, rng):
+        """{round: what happens in it}: most sequences have at least one new leader."""
+        rounds = COMMANDS // (CLIENTS * ROUND) + 1
+        events = [self.failover] * 12 + [self.reload] * 2 + [self.evict] * 3 + [self.kill, self.stop]
+        return {rng.randrange(rounds): rng.choice(events) for _ in range(3)}
+
+    # -- a sequence
+
+    def alive(self):
+        for n in self.cluster.running() or self.cluster.nodes:
+            assert n.process is None or n.is_running(), f"node {n.number} ended by itself:\n{n.tail()}"
+        ended = [n.number for n in self.cluster.nodes if n.process is not None and not n.is_running()]
+        assert not ended, f"ended by themselves: {ended}"
+
+    def run(self, seed):
+        rng = random.Random(seed)
+        maker = effects_commands.Maker(rng, self.sink.port, self.dump)
+        self.begun.append(seed)
+        try:
+            self.connect()
+            if rng.random() < 0.3 or len(self.begun) == 1:
+                self.clients[1].call("FLUSHALL")
+                self.begun, self.history = [seed], []
+            self.commands(rng, maker)
+            self.no_limit()
+            self.check("after the commands")
+            self.restart()
+            self.check("after restarts from the log (node 1) and from a snapshot (node 2)")
+        except BaseException as error:
+            raise AssertionError(self.account(error)) from error
+
+    def commands(self, rng, maker):
+        plan = self.plan(rng)
+        sent, rounds = 0, 0
+        while sent < COMMANDS:
+            batches = self.send(maker)
+            plan.get(rounds, self.nothing)(rng, batches)
+            self.alive()
+            sent += sum(len(b) for b in batches)
+            rounds += 1
+
+    def check(self, when):
+        self.alive()
+        found = digests_at_one_index(self.cluster)
+        if len(set(found.values())) > 1:
+            lines = [f"replicas differ {when}:"]
+            lines += [f"  node {n.number}: {d}" for n, d in found.items()] + differences(self.cluster, self.history)
+            raise AssertionError("\n".join(lines))
+
+    def save(self, node):
+        """A snapshot of all that @node has applied now."""
+        index = int(node.group()["applied"])
+        eventually(lambda: "started" in node.call("BGSAVE"), 10, "a snapshot starts")
+        eventually(lambda: int(node.group()["snapshot_index"]) >= index, 30, "the snapshot is published", 0.005)
+
+    def restart(self):
+        self.save(self.by_snapshot)
+        assert self.by_log.group()["snapshot_index"] == "1", "its log is no longer whole"
+        for node in (self.by_log, self.by_snapshot):
+            node.kill()
+        for node in (self.by_log, self.by_snapshot):
+            node.start(wait=False)
+        for node in (self.by_log, self.by_snapshot):
+            node.wait_up()
+        self.cluster.leader()
+
+    def account(self, error):
+        """What a failure tells."""
+        lines = [
+            f"{error}",
+            f"again: HOLDFAST_EFFECTS_SEED={self.begun[0]} HOLDFAST_EFFECTS_SEQUENCES={len(self.begun)} "
+            "pytest -k test_effects_equal_state tests/integration",
+            "the last commands:",
+        ]
+        lines += [f"    {who}: {show(words)} -> {clip(reply, 80)}" for who, words, reply in self.history[-90:]]
+        return "\n".join(lines)
+
+    def feed_by_snapshot(self):
+        """The third node was away so long that the log no longer reaches back: it gets another's snapshot."""
+        self.stays.kill()
+        self.cluster.leader()
+        if self.cluster.leader() is not self.by_snapshot:
+            self.by_snapshot.call("CLUSTER", "FAILOVER")
+        eventually(lambda: self.cluster.find_leader() is self.by_snapshot, 20, "it leads")
+        with self.by_snapshot.client() as c:
+            c.pipeline([("SET", "{big}", BIG)] * 24 + [("DEL", "{big}")])
+        self.save(self.by_snapshot)
+        self.stays.start()
+        eventually(lambda: self.stays.log_has("a snapshot at"), 30, "a snapshot came")
+        self.check("after a snapshot was sent to node 3")
+
+
+@contextlib.contextmanager
+def effects(encodings):
+    with Cluster(nodes=1, plain=True) as sink, Cluster(plain=True, start=False, **SETTINGS) as cluster:
+        if encodings:
+            for node, options in zip(cluster.nodes, ENCODINGS):
+                node.options = options
+        cluster.start()
+        run = Effects(cluster, sink)
+        try:
+            yield run
+        finally:
+            run.close()
+
+
+def functions(node):
+    libraries = node.call("FUNCTION", "LIST", "WITHCODE")
+    return sorted(repr(entry) for entry in libraries)
+
+
+@pytest.mark.parametrize("first", FIRST_SEEDS)
+def test_effects_equal_state(first):
+    for start in range(first, first + SEQUENCES, PER_CLUSTER):
+        count = min(PER_CLUSTER, first + SEQUENCES - start)
+        with effects(encodings=first % 2_000_000 != 1) as run:
+            for seed in range(start, start + count):
+                run.run(seed)
+            run.feed_by_snapshot()
+            eventually(
+                lambda run=run: len({tuple(functions(n)) for n in run.cluster.nodes}) == 1, 10, "the same functions"
+            )
+        assert run.answered > run.sent * 0.8, f"only {run.answered} of {run.sent} commands were answered"
+        if count == PER_CLUSTER:
+            never = {n for n in run.writes if run.succeeded[n] == 0}
+            assert not never, f"these never succeeded: {sorted(never)}"
