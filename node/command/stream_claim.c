@@ -137,7 +137,7 @@ static int claim_option(struct cmd *c, int i, struct claim_args *a)
     if (more && arg_is(word, "lastid")) {
         return stream_id_arg(c, i + 1, 0, &a->after_last) ? 2 : -1;
     }
-    resp_errorf(c->reply, "ERR Unrecognized XCLAIM option '%.*s'", (int)MIN_OF(word->n, 128),
+    resp_errorf(c->reply, "ERR Unrecognized XCLAIM option '%.*s'", (int)MIN_OF(word->n, 1024),
                 word->p);
     return -1;
 }
@@ -291,6 +291,9 @@ void cmd_xautoclaim(struct cmd *c)
 
     if (!autoclaim_arguments(c, &a, &from, &count) || !open_claim(c, &cl)) {
         return;
+    }
+    if ((uint64_t)count > stream_log_room(c)) {
+        count = (int64_t)stream_log_room(c); /* the caller goes on from where this ends */
     }
     cl.a = &a;
     /* Where to go on stands first, and is known last. */

@@ -16,6 +16,9 @@
 #include <stdlib.h>
 
 #define BATCH 512 /* ids in one effect */
+/* What one delivery takes in the log at most, where each has an effect of its own; names of a few
+ * words. */
+#define DELIVERY_BYTES 512
 
 /* Words of an effect, and the bytes of those that are ids. */
 struct words {
@@ -83,6 +86,13 @@ static void write_dropped(struct stream_log *l)
     effect_args(l->c, w->argv, w->n);
     free(w);
     l->n_dropped = 0;
+}
+
+uint64_t stream_log_room(const struct cmd *c)
+{
+    uint64_t room = cmd_effect_max(c) / DELIVERY_BYTES;
+
+    return MAX_OF(room, 1);
 }
 
 void stream_log_claim(struct stream_log *l, struct stream_id id, const struct stream_nack *nack)

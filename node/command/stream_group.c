@@ -87,6 +87,10 @@ static bool group_id(struct cmd *c, bool creates, const struct stream *s, struct
         *id = s == NULL ? STREAM_ID_MIN : s->last_id;
         return true;
     }
+    if (!creates && (arg_is(&c->argv[4], "-") || arg_is(&c->argv[4], "+"))) {
+        *id = arg_is(&c->argv[4], "-") ? STREAM_ID_MIN : STREAM_ID_MAX; /* likewise */
+        return true;
+    }
     return stream_id_arg(c, 4, 0, id);
 }
 

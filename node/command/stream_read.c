@@ -251,19 +251,29 @@ static bool is_ready(const struct read_args *a, const struct source *src)
 
 /* ---- reading ------------------------------------------------------------------------------- */
 
+/* How many entries a consumer is given at once: without COUNT all, as far as the log has room. The
+ * rest comes with the next call. */
+static uint64_t entries_max(const struct cmd *c, const struct read_args *a)
+{
+    uint64_t room = stream_log_room(c);
+
+    return a->count == 0 ? room : MIN_OF(a->count, room);
+}
+
 /* Hand out what the group has not yet, to the consumer. */
 static void read_fresh(struct cmd *c, const struct read_args *a, struct source *src,
                        struct stream_consumer *consumer, struct stream_log *log)
 {
     size_t at = resp_deferred_begin(c->reply);
     struct stream_id first = src->group->last_id;
+    uint64_t most = entries_max(c, a);
     struct stream_iter i;
     struct stream_entry e;
     size_t n = 0;
 
     (void)stream_id_increment(&first); /* there is something behind it */
     stream_iter_begin(&i, src->s, first, STREAM_ID_MAX, false);
-    while ((a->count == 0 || n < a->count) && stream_iter_next(&i, &e)) {
+    while (n < most && stream_iter_next(&i, &e)) {
         stream_reply_entry(c, &i, &e);
         stream_group_advance(src->s, src->group, e.id);
         if (!a->no_ack) {
@@ -286,6 +296,7 @@ static void read_history(struct cmd *c, const struct read_args *a, struct source
                          struct stream_consumer *consumer, struct stream_log *log)
 {
     size_t at = resp_deferred_begin(c->reply);
+    uint64_t most = entries_max(c, a);
     struct stream_id id = src->after;
     struct stream_index_pos pos;
     struct stream_nack *nack;
@@ -295,8 +306,7 @@ static void read_history(struct cmd *c, const struct read_args *a, struct source
     pos = stream_id_increment(&id)
               ? stream_index_at_or_after(&consumer->pending, id)
               : stream_index_next(&consumer->pending, stream_index_last(&consumer->pending));
-    for (; (a->count == 0 || n < a->count) &&
-           (nack = stream_pending_at(&consumer->pending, pos, &id)) != NULL;
+    for (; n < most && (nack = stream_pending_at(&consumer->pending, pos, &id)) != NULL;
          pos = stream_index_next(&consumer->pending, pos)) {
         n++;
         if (!stream_reply_one(c, src->s, id)) {

@@ -126,6 +126,7 @@ static bool is_of_7_0(unsigned type)
     case RDB_TYPE_HASH_LISTPACK:
     case RDB_TYPE_ZSET_LISTPACK:
     case RDB_TYPE_LIST_QUICKLIST_2:
+    case RDB_TYPE_STREAM:
     case RDB_TYPE_STREAM_2:
         return true;
     default:

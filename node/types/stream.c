@@ -2,8 +2,9 @@
  *
  * node/types/stream.c - see node/types/stream.h.
  *
- * Invariants: every node has an entry that is not deleted; ids rise from node to node; head.len is
- * the sum of the nodes' live entries. */
+ * Invariants: every node has an entry that is not deleted; the ids of these rise, within nodes and
+ * from node to node; head.len is their number. (An entry that is deleted may have a higher id than
+ * those behind it: XSETID can lower the last id as far as the last entry that is there.) */
 #include "node/types/stream.h"
 
 #include "base/mem.h"
@@ -149,9 +150,9 @@ static bool find_entry(const struct stream *s, struct stream_id id, struct strea
         int order;
 
         stream_entry_read(e, slot->p, &m, at);
-        order = stream_id_compare(e->id, id);
+        order = e->deleted ? -1 : stream_id_compare(e->id, id);
         if (order >= 0) {
-            return order == 0 && !e->deleted;
+            return order == 0;
         }
     }
     return false;
@@ -225,12 +226,21 @@ static uint64_t trim_node(struct stream *s, const struct stream_trim *t)
     return done;
 }
 
-/* Does no entry of the first node stay? */
+/* Does no entry of the first node stay? With "~" a node stays as well when a deleted one would: so
+ * does Redis. */
 static bool node_goes(const struct stream *s, const struct stream_trim *t,
                       const struct stream_slot *slot, const struct stream_master *m)
 {
-    return t->by_id ? stream_id_compare(edge_id(slot, true), t->min_id) < 0
-                    : s->head.len - m->live >= t->len_max;
+    struct stream_entry e;
+
+    if (!t->by_id) {
+        return s->head.len - m->live >= t->len_max;
+    }
+    if (!t->whole_nodes_only) {
+        return stream_id_compare(edge_id(slot, true), t->min_id) < 0;
+    }
+    stream_entry_read(&e, slot->p, m, last_entry(slot->p, m));
+    return stream_id_compare(e.id, t->min_id) < 0;
 }
 
 uint64_t stream_trim(struct stream *s, const struct stream_trim *t)
@@ -301,13 +311,15 @@ bool stream_iter_next(struct stream_iter *i, struct stream_entry *e)
             continue;
         }
         step(i, e);
+        if (e->deleted) {
+            continue;
+        }
         if (i->backwards ? stream_id_compare(e->id, i->first) < 0
                          : stream_id_compare(e->id, i->last) > 0) {
             i->lp = NULL;
             return false;
         }
-        if (!e->deleted && stream_id_compare(e->id, i->first) >= 0 &&
-            stream_id_compare(e->id, i->last) <= 0) {
+        if (stream_id_compare(e->id, i->first) >= 0 && stream_id_compare(e->id, i->last) <= 0) {
             return true;
         }
     }
@@ -319,7 +331,8 @@ bool stream_iter_next(struct stream_iter *i, struct stream_entry *e)
 bool stream_has_gap_from(const struct stream *s, struct stream_id id)
 {
     return s->head.len > 0 && !stream_id_is_zero(s->max_deleted_id) &&
-           stream_id_compare(s->max_deleted_id, id) >= 0;
+           stream_id_compare(s->max_deleted_id, id) >= 0 &&
+           stream_id_compare(s->max_deleted_id, stream_first_id(s)) >= 0;
 }
 
 int64_t stream_entries_up_to(const struct stream *s, struct stream_id id)
@@ -356,14 +369,8 @@ bool stream_take_node(struct stream *s, struct stream_id id, struct listpack *lp
     if (!stream_node_validate(lp, id)) {
         return false;
     }
-    if (slot != NULL) {
-        struct stream_entry e;
-
-        stream_master_read(&m, slot->p, slot->id);
-        stream_entry_read(&e, slot->p, &m, last_entry(slot->p, &m));
-        if (stream_id_compare(e.id, id) >= 0) {
-            return false;
-        }
+    if (slot != NULL && stream_id_compare(edge_id(slot, true), id) >= 0) {
+        return false;
     }
     stream_master_read(&m, lp, id);
     if (m.live == 0) {

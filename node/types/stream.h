@@ -72,7 +72,7 @@ bool stream_iter_next(struct stream_iter *i, struct stream_entry *e);
 /* How many entries were ever added up to @id, that one included; -1: that cannot be known, for
  * there are gaps. */
 int64_t stream_entries_up_to(const struct stream *s, struct stream_id id);
-/* Has an entry of an id >= @id been deleted by itself? */
+/* Has an entry of an id >= @id been deleted by itself, and not been trimmed away since? */
 bool stream_has_gap_from(const struct stream *s, struct stream_id id);
 
 /* ---- loading and saving: nodes by stream_index_begin(&s->nodes) ... -------------------------- */

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LEAF_MAX 128u
-#define LEAF_LATER 32u /* a further leaf begins with so much room */
+#define LEAF_MAX 127u  /* three kilobytes with the head */
+#define LEAF_LATER 31u /* a further leaf begins with so much room */
 
 struct leaf {
     uint32_t n, cap;

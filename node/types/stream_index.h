@@ -3,7 +3,7 @@
  * node/types/stream_index.h - an ordered map from ids to pointers: the nodes of a stream, and what
  * is pending in a group or with a consumer.
  *
- * Two levels of sorted arrays: leaves of up to 128 entries, and a row of the leaves with the id
+ * Two levels of sorted arrays: leaves of up to 127 entries, and a row of the leaves with the id
  * from which each begins. Ids come in order and go in order as a rule, so both ends of the row are
  * open: appending and removing at the front cost O(1), all else two binary searches and a move of a
  * few kilobytes. Zero is an empty index, without any allocation. */

@@ -262,11 +262,16 @@ bool stream_node_validate(const struct listpack *lp, struct stream_id node_id)
         struct stream_id id;
         bool gone;
 
-        if (!validate_entry(&r, node_id, n_fields, &id, &gone) ||
-            stream_id_compare(id, last) < (first ? 0 : 1)) {
+        if (!validate_entry(&r, node_id, n_fields, &id, &gone)) {
             return false;
         }
         *(gone ? &deleted : &live) -= 1;
+        if (gone) {
+            continue;
+        }
+        if (stream_id_compare(id, last) < (first ? 0 : 1)) {
+            return false;
+        }
         last = id;
         first = false;
     }

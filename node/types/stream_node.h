@@ -62,8 +62,8 @@ struct listpack *stream_node_append(struct listpack *lp, struct stream_id node_i
 /* Mark as deleted an entry that is not yet. */
 struct listpack *stream_node_delete(struct listpack *lp, const struct stream_entry *e);
 
-/* A valid listpack from elsewhere is a node: everything above is safe on it, and ids rise
- * from @node_id on. */
+/* A valid listpack from elsewhere is a node: everything above is safe on it, and the ids
+ * of its live entries rise from @node_id on. */
 bool stream_node_validate(const struct listpack *lp, struct stream_id node_id);
 
 #endif
