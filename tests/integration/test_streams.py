@@ -84,6 +84,7 @@ def test_waiters_of_a_group_share_what_comes_in_order_of_arrival(plain, leader):
         (("DEL", "s"), "UNBLOCKED|NOGROUP"),
         (("SET", "s", "text"), "WRONGTYPE|UNBLOCKED"),
         (("FLUSHALL",), "UNBLOCKED|NOGROUP"),
+        (("RENAME", "s", "t"), "UNBLOCKED the stream key no longer exists"),
     ],
 )
 def test_a_waiter_is_told_when_its_group_is_gone(leader, words, error):

@@ -451,6 +451,29 @@ static size_t random_word(struct rng *r, char *out, size_t i)
     }
 }
 
+/* Streams take several commands. */
+static void make_stream(struct harness *h, struct rng *r)
+{
+    char line[160];
+    unsigned n = (unsigned)rng_below(r, 250);
+
+    harness_run(h, "DEL k");
+    harness_run(h, "XGROUP CREATE k g 0 MKSTREAM");
+    for (unsigned i = 1; i <= n; i++) {
+        snprintf(line, sizeof line,
+                 rng_below(r, 5) == 0 ? "XADD k %u-* other %u" : "XADD k %u-* f %u", i / 2, i * i);
+        harness_run(h, line);
+        if (rng_below(r, 6) == 0) {
+            snprintf(line, sizeof line, "XDEL k %u-%u", (unsigned)rng_below(r, i + 1), i % 2);
+            harness_run(h, line);
+        }
+        if (rng_below(r, 6) == 0) {
+            snprintf(line, sizeof line, "XREADGROUP GROUP g c%u COUNT 3 STREAMS k >", i % 3);
+            harness_run(h, line);
+        }
+    }
+}
+
 /* One command that makes a value of a random type at "k". */
 static void make_value(struct harness *h, struct rng *r)
 {
@@ -458,9 +481,15 @@ static void make_value(struct harness *h, struct rng *r)
     static const unsigned words[] = {1, 1, 1, 2, 2};
     static char text[WORDS_MAX][300];
     static struct arg argv[WORDS_MAX + 2];
-    unsigned type = (unsigned)rng_below(r, ARRAY_LEN(commands));
+    unsigned type = (unsigned)rng_below(r, ARRAY_LEN(commands) + 1);
     bool numbers = type == 2 && rng_below(r, 2) == 0; /* an intset */
-    size_t n = type == 0 ? 1 : 1 + rng_below(r, rng_below(r, 2) == 0 ? 10 : WORDS_MAX / 2 - 1);
+    size_t n;
+
+    if (type == ARRAY_LEN(commands)) {
+        make_stream(h, r);
+        return;
+    }
+    n = type == 0 ? 1 : 1 + rng_below(r, rng_below(r, 2) == 0 ? 10 : WORDS_MAX / 2 - 1);
 
     argv[0] = word(commands[type]);
     argv[1] = word("k");
@@ -536,10 +565,29 @@ static void mutate(struct rng *r, struct buf *b)
 static void look_at(struct harness *h)
 {
     static const char *const lines[] = {
-        "LRANGE n 0 -1", "LINDEX n -2",   "LREM n 0 5",        "SMEMBERS n",
-        "SADD n 5 x",    "SREM n 5",      "HGETALL n",         "HSET n 5 x",
-        "HDEL n 5",      "ZRANGE n 0 -1", "ZADD n 3 5",        "ZREVRANGE n 0 5 WITHSCORES",
-        "ZREM n 5",      "RPUSH n 5",     "OBJECT ENCODING n", "APPEND n x",
+        "LRANGE n 0 -1",
+        "LINDEX n -2",
+        "LREM n 0 5",
+        "SMEMBERS n",
+        "SADD n 5 x",
+        "SREM n 5",
+        "HGETALL n",
+        "HSET n 5 x",
+        "HDEL n 5",
+        "ZRANGE n 0 -1",
+        "ZADD n 3 5",
+        "ZREVRANGE n 0 5 WITHSCORES",
+        "ZREM n 5",
+        "RPUSH n 5",
+        "OBJECT ENCODING n",
+        "APPEND n x",
+        "XINFO STREAM n FULL COUNT 0",
+        "XREVRANGE n + -",
+        "XDEL n 5-1 60-1",
+        "XADD n MAXLEN 40 99999-1 f v",
+        "XREADGROUP GROUP g c1 STREAMS n >",
+        "XAUTOCLAIM n g c2 0 0",
+        "XGROUP DELCONSUMER n g c2",
     };
 
     for (size_t i = 0; i < ARRAY_LEN(lines); i++) {

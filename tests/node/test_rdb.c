@@ -365,6 +365,15 @@ static void expired_keys_are_dropped_on_demand(void **state)
     remove_dir(dir, path);
 }
 
+/* Parts of streams. */
+#define ID "\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0\x01"
+#define EMPTY_STREAM "\0\0\0\0\0\0\0\0\0" /* to its number of groups */
+#define GROUP "\x01g\0\0\0"               /* to its number of records */
+#define RECORD ID "\0\0\0\0\0\0\0\0\x01"
+#define CONSUMER                                                                                   \
+    "\x01"                                                                                         \
+    "c\0\0\0\0\0\0\0\0"
+
 /* Impossible lengths, unknown forms, foreign types: an error that names what and where. */
 static void malformed_files_are_refused(void **state)
 {
@@ -423,6 +432,33 @@ static void malformed_files_are_refused(void **state)
          BYTES("\xfe\x00\x05\x01k\x01\x01m\x00\x00\x00\x00\x00\x00\xf8\x7f"), RDB_ERR_FORMAT,
          "a score is no number"},
         {"module", "0012", BYTES("\xfe\x00\x07\x01k"), RDB_ERR_TYPE, "type 7"},
+        {"stream of nodes that are not there", "0010", BYTES("\xfe\x00\x13\x01k\x05\x00"),
+         RDB_ERR_FORMAT, "more is announced than is there"},
+        {"stream with a node that is none", "0010",
+         BYTES("\xfe\x00\x13\x01k\x01\x10" ID "\x07\x07\x00\x00\x00\x00\x00\xff"), RDB_ERR_FORMAT,
+         "a stream is damaged: a node"},
+        {"stream with an id that is none", "0010",
+         BYTES("\xfe\x00\x13\x01k\x01\x0f" ID "\x07\x00\x00\x00\x00\x00\xff"), RDB_ERR_FORMAT,
+         "a stream is damaged: a node"},
+        {"stream of another length", "0010", BYTES("\xfe\x00\x13\x01k\x00\x01\x00\x00"),
+         RDB_ERR_FORMAT, "its length or last id"},
+        {"stream with a group twice", "0010",
+         BYTES("\xfe\x00\x13\x01k" EMPTY_STREAM "\x02" GROUP "\x00\x00" GROUP "\x00\x00"),
+         RDB_ERR_FORMAT, "two groups have one name"},
+        {"stream with a consumer twice", "0010",
+         BYTES("\xfe\x00\x13\x01k" EMPTY_STREAM "\x01" GROUP "\x00\x02" CONSUMER "\x00" CONSUMER
+               "\x00"),
+         RDB_ERR_FORMAT, "two consumers have one name"},
+        {"stream with a record twice", "0010",
+         BYTES("\xfe\x00\x13\x01k" EMPTY_STREAM "\x01" GROUP "\x02" RECORD RECORD "\x00"),
+         RDB_ERR_FORMAT, "an entry is pending twice"},
+        {"stream with a record of nobody", "0010",
+         BYTES("\xfe\x00\x13\x01k" EMPTY_STREAM "\x01" GROUP "\x01" RECORD "\x01" CONSUMER "\x00"),
+         RDB_ERR_FORMAT, "with no consumer"},
+        {"stream with a record of two", "0010",
+         BYTES("\xfe\x00\x13\x01k" EMPTY_STREAM "\x01" GROUP "\x01" RECORD "\x01" CONSUMER
+               "\x02" ID ID),
+         RDB_ERR_FORMAT, "what is pending with a consumer"},
         {"function", "0010",
          BYTES("\xf5\x03"
                "abc"),

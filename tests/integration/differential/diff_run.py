@@ -36,7 +36,7 @@ WHOLE_VALUE = {
     b"hash": lambda key: Step((b"HGETALL", key), "pairs"),
     b"set": lambda key: Step((b"SMEMBERS", key), "elements"),
     b"zset": lambda key: Step((b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"), "numbers"),
-    b"stream": lambda key: Step((b"XINFO", b"STREAM", key, b"FULL", b"COUNT", b"0"), "xinfo"),
+    b"stream": lambda key: Step((b"XINFO", b"STREAM", key, b"FULL", b"COUNT", b"0"), "stream"),
     b"none": lambda key: Step((b"EXISTS", key)),
 }
 
