@@ -43,10 +43,10 @@ class Maker(Source):
 
     def key(self):
         """Half of the commands find a value of their type."""
-        if self.family and self.chance(0.55):
-            return b"%s%d" % (self.family, self.rng.randint(1, 3))
-        if self.chance(0.5):
-            return b"%s%d" % (self.pick(FAMILIES), self.rng.randint(1, 3))
+        if self.family and self.chance(0.6):
+            return self.pick(FAMILY_KEYS[self.family])
+        if self.chance(0.4):
+            return self.pick(FAMILY_KEYS[self.pick(FAMILIES)])
         return super().key()
 
     def near_ms(self):
@@ -88,6 +88,8 @@ class Maker(Source):
 _CATEGORIES = {"@list": b"list", "@hash": b"hash", "@set": b"set", "@sortedset": b"zset", "@geo": b"zset",
                "@string": b"string", "@bitmap": b"string", "@hyperloglog": b"hll", "@stream": b"stream"}  # fmt: skip
 FAMILIES = sorted(set(_CATEGORIES.values()))
+FAMILY_KEYS = {f: [b"%s%d" % (f, i) for i in range(1, 5)] for f in FAMILIES}
+FAMILY_KEYS[b"stream"] = diff_stream.STREAMS
 _family_of = {}
 
 
@@ -129,7 +131,7 @@ def base_name(name):
 # ---- chance, and whole databases -------------------------------------------------------------------
 
 own("SPOP", 6)(lambda s: [s.key()] + ([s.pick([b"1", b"2", b"7", b"60", b"100000", b"-1"])] if s.chance(0.6) else []))
-own("FLUSHALL", 0.15)(lambda s: s.options([b"ASYNC", b"SYNC"], 1))
+own("FLUSHALL", 0.4)(lambda s: s.options([b"ASYNC", b"SYNC"], 1))
 own("FLUSHDB", 0.5)(lambda s: s.options([b"ASYNC", b"SYNC"], 1))
 own("SWAPDB", 1)(lambda s: [s.database(), s.database()])
 own("SELECT (home)", 2)(lambda s: [b"0"])
@@ -226,13 +228,20 @@ own("BLMPOP", 2)(lambda s: _several(s, [b"LEFT", b"RIGHT"]))
 own("BZMPOP", 2)(lambda s: _several(s, [b"MIN", b"MAX"]))
 own("LPUSH (for who waits)", 3)(lambda s: [s.key(), diff_list.element(s)])
 own("ZADD (for who waits)", 3)(lambda s: [s.key(), b"1", diff_zset.member(s)])
-own("DEL (for who waits)", 3)(lambda s: [s.key()])
+own("DEL (for who waits)", 1)(lambda s: [s.key()])
 
 # ---- streams: by the clock, and in nodes that are cut differently on each replica ---------------------
 
 
 def _stream(s):
-    return s.pick(diff_stream.STREAMS)
+    return s.pick(diff_stream.STREAMS if s.chance(0.4) else diff_stream.STREAMS[:1])
+
+
+def _reader(s):
+    """A group and one of its consumers, mostly the same, so that something is pending there."""
+    if s.chance(0.7):
+        return [b"g1", b"bob"]
+    return [diff_stream.group(s), s.pick(diff_stream.CONSUMERS)]
 
 
 def _about(s):
@@ -243,7 +252,9 @@ def _read_words(s):
     return [b"COUNT", s.pick([b"1", b"3", b"50"]), b"BLOCK", b"%d" % s.rng.randint(1, 30)]
 
 
-own("XGROUP CREATE (at the start)", 4)(lambda s: [_stream(s), diff_stream.group(s), b"0", b"MKSTREAM"])
+own("XGROUP CREATE (at the start)", 8)(lambda s: [_stream(s), s.pick(diff_stream.GROUPS), b"0", b"MKSTREAM"])
+# Behind what XADD has numbered by the clock, where the ids of others have long been passed.
+own("XSETID (now)", 4)(lambda s: [_stream(s), b"%d-0" % (time.time_ns() // 1_000_000 + 500)])
 own("XGROUP SETID (back)", 2)(lambda s: [_stream(s), diff_stream.group(s), b"0"])
 own("XGROUP CREATECONSUMER (new)", 2)(
     lambda s: [_stream(s), diff_stream.group(s), b"%d" % s.rng.randint(1, 9)]
@@ -251,22 +262,26 @@ own("XGROUP CREATECONSUMER (new)", 2)(
 own("XADD (now)", 8)(lambda s: [_stream(s)] + (_about(s) if s.chance(0.3) else []) + [b"*", b"f", s.value()])
 own("XTRIM (about)", 2)(lambda s: [_stream(s)] + _about(s))
 own("XREAD (waits)", 2)(lambda s: _read_words(s) + [b"STREAMS", _stream(s), _stream(s), b"$", b"$"])
+own("XREADGROUP (again)", 8)(
+    lambda s: [b"GROUP", *_reader(s), b"COUNT", b"9", b"STREAMS", _stream(s)]
+    + [s.pick([b">", b"0"])]
+)
 own("XREADGROUP (waits)", 5)(
-    lambda s: [b"GROUP", diff_stream.group(s), s.pick(diff_stream.CONSUMERS)] + _read_words(s)
+    lambda s: [b"GROUP", *_reader(s)] + _read_words(s)
     + s.options([b"NOACK"], 1) + [b"STREAMS", _stream(s), _stream(s), b">", b">"]
 )  # fmt: skip
 
 
 @own("XCLAIM (now)", 3)
 def _xclaim(s):
-    ids = [diff_stream.near_id(s) for _ in range(3)]
-    out = [_stream(s), diff_stream.group(s), s.pick(diff_stream.CONSUMERS), b"%d" % s.rng.randint(0, 30), *ids]
+    ids = [diff_stream.ident(s) for _ in range(3)]
+    out = [_stream(s), *_reader(s), b"%d" % s.rng.randint(0, 30), *ids]
     return out + s.options([b"FORCE", b"FORCE", b"JUSTID", lambda s: [b"IDLE", s.near_ms()]], 3)
 
 
 @own("XAUTOCLAIM (now)", 3)
 def _xautoclaim(s):
-    out = [_stream(s), diff_stream.group(s), s.pick(diff_stream.CONSUMERS), b"%d" % s.rng.randint(0, 30), b"0"]
+    out = [_stream(s), *_reader(s), b"%d" % s.rng.randint(0, 30), b"0"]
     return out + s.options([b"JUSTID", lambda s: [b"COUNT", b"5"]], 2)
 
 
@@ -322,7 +337,8 @@ TEXTS = [
     b"redis.call('DEL', KEYS[1]) redis.call('RPUSH', KEYS[1], 'a', 'b') return redis.call('BLPOP', KEYS[1], 0)",
     b"return redis.call('BLMOVE', KEYS[1], KEYS[2], 'LEFT', 'RIGHT', 0)",
     b"redis.replicate_commands() redis.call('RENAME', KEYS[1], KEYS[2]) redis.call('INCR', KEYS[2])",
-    b"return redis.pcall('FLUSHDB')",
+    b"for _, e in ipairs(redis.call('XPENDING', KEYS[1], 'g1', '-', '+', 9)) do "
+    b"redis.call('XCLAIM', KEYS[1], 'g1', 'bob', 0, e[1]) end",
 ]
 
 
@@ -368,9 +384,9 @@ own("FCALL (other)", 1, inner=False)(lambda s: [b"add", b"1", s.key()])
 own("FUNCTION LOAD", 1.5, inner=False)(
     lambda s: [b"REPLACE", s.pick(LIBRARIES)] if s.chance(0.7) else s.options([b"REPLACE"], 1) + [OTHER_LIBRARY]
 )
-own("FUNCTION DELETE", 0.4, inner=False)(lambda s: [s.pick([b"lib", b"other", b"none"])])
-own("FUNCTION FLUSH", 0.2, inner=False)(lambda s: s.options([b"ASYNC", b"SYNC"], 1))
-own("FUNCTION RESTORE", 0.5, inner=False)(
+own("FUNCTION DELETE", 0.8, inner=False)(lambda s: [s.pick([b"lib", b"other", b"none"])])
+own("FUNCTION FLUSH", 0.5, inner=False)(lambda s: s.options([b"ASYNC", b"SYNC"], 1))
+own("FUNCTION RESTORE", 1, inner=False)(
     lambda s: [s.library_dump] + s.options([b"FLUSH", b"APPEND", b"REPLACE", b"REPLACE"], 1)
 )
 
