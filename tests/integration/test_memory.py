@@ -34,8 +34,14 @@ def counted(node):
 
 
 def fill(node, first, n, *extra):
+    """In pieces: what waits in a client's buffers is memory as well, and must be small beside the limits here, however
+    slowly the node reads."""
+    replies = []
     with node.client() as c:
-        return c.pipeline([["SET", f"key:{i}", VALUE, *extra] for i in range(first, first + n)])
+        for at in range(first, first + n, 100):
+            piece = range(at, min(at + 100, first + n))
+            replies += c.pipeline([["SET", f"key:{i}", VALUE, *extra] for i in piece])
+    return replies
 
 
 def limit(node, policy, room, **more):
