@@ -292,9 +292,10 @@ def test_memory_stats(plain):
 
 def test_memory_doctor_purge_and_the_allocator(plain):
     with plain.client() as c:
-        assert b"too little data" in c.call("MEMORY", "DOCTOR")
         report = c.call("MEMORY", "MALLOC-STATS")
+        # Another allocator does not say what is used: the process's pages stand for it.
         if "jemalloc" in info(c, "memory")["mem_allocator"]:
+            eventually(lambda: b"too little data" in c.call("MEMORY", "DOCTOR"), what="what was freed is gone")
             assert b"jemalloc statistics" in report
             c.call("DEBUG", "POPULATE", "20000", "m", "1000")
             m = info(c, "memory")
