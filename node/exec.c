@@ -22,7 +22,6 @@
 #include "node/node.h"
 #include "node/notify.h"
 #include "node/route.h"
-#include "node/script/scripts.h"
 #include "node/slowlog.h"
 #include "node/tracking.h"
 #include "node/txn.h"
@@ -407,9 +406,8 @@ enum exec_result exec_request(struct client *c, const struct arg *argv, int argc
     if (UNLIKELY(!acl_is_unrestricted(c)) && !is_permitted(c, &cmd)) {
         return refused(c, command, from);
     }
-    error = scripts_busy_error(n->scripts);
-    if (UNLIKELY(error != NULL) && (command->flags & CMD_ALLOW_BUSY) == 0) {
-        resp_error(&c->reply, error);
+    if (UNLIKELY(n->busy_error != NULL) && (command->flags & CMD_ALLOW_BUSY) == 0) {
+        resp_error(&c->reply, n->busy_error);
         return refused(c, command, from);
     }
     /* MULTI and WATCH are not queued either, but have errors of their own, which spoil nothing. */
@@ -464,7 +462,7 @@ enum exec_result exec_request(struct client *c, const struct arg *argv, int argc
     if (command->fn != cmd_asking) {
         c->flags &= ~(uint32_t)CLIENT_ASKING;
     }
-    if (LIKELY(scripts_busy_error(n->scripts) == NULL)) {
+    if (LIKELY(n->busy_error == NULL)) {
         block_serve(n);
     }
     return EXEC_DONE;

@@ -213,8 +213,8 @@ static void script_memory(struct node *n, struct buf *out)
     number(out, "number_of_libraries", u.n_libraries);
     number(out, "used_memory_vm_functions", u.functions_vm_bytes);
     with_human(out, "used_memory_vm_total", u.eval_vm_bytes + u.functions_vm_bytes);
-    number(out, "used_memory_functions", u.library_bytes);
-    with_human(out, "used_memory_scripts", u.script_bytes + u.library_bytes);
+    number(out, "used_memory_functions", u.functions_bytes);
+    with_human(out, "used_memory_scripts", u.script_bytes + u.functions_bytes);
 }
 
 static void info_memory(struct node *n, struct buf *out)

@@ -63,7 +63,8 @@ struct node {
     struct tracking *tracking;
     struct evict *evict;
     struct scripts *scripts;
-    bool out_of_memory; /* above maxmemory when the current command began, and nothing can go */
+    const char *busy_error; /* a slow script holds the loop: what commands are told; else NULL */
+    bool out_of_memory;     /* above maxmemory when the current command began, and nothing can go */
     struct slowlog *slowlog;
     struct latency *latency;
     struct stats stats;

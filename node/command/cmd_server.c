@@ -8,7 +8,6 @@
 #include "node/info.h"
 #include "node/monitor.h"
 #include "node/node.h"
-#include "node/script/scripts.h"
 #include "node/snapshot.h"
 #include "node/system.h"
 
@@ -258,7 +257,7 @@ static void ask_for_data(struct node *n)
 static void shut_down_busy(struct cmd *c, unsigned flags)
 {
     if ((flags & SHUTDOWN_NOSAVE) == 0) {
-        resp_error(c->reply, scripts_busy_error(c->node->scripts));
+        resp_error(c->reply, c->node->busy_error);
         return;
     }
     log_warning("SHUTDOWN NOSAVE while a script runs: exiting now");
@@ -279,7 +278,7 @@ void cmd_shutdown(struct cmd *c)
         abort_shutdown(c);
         return;
     }
-    if (scripts_busy_error(n->scripts) != NULL) {
+    if (n->busy_error != NULL) {
         shut_down_busy(c, flags);
         return;
     }

@@ -686,7 +686,7 @@ void libraries_usage(const struct scripts *s, struct scripts_usage *out)
     out->n_libraries = t->n;
     out->n_functions = count_functions(t);
     for (size_t i = 0; i < t->n; i++) {
-        out->library_bytes += t->list[i]->text_n;
+        out->functions_bytes += t->list[i]->text_n;
     }
 }
 

@@ -174,15 +174,24 @@ void script_push_args(lua_State *L, const struct cmd *c, int from, int n)
 /* ---- during -----------------------------------------------------------------------------------
  */
 
-static void note_slow(struct scripts *s, struct script_run *r, int64_t ran_us)
+static const char *busy_error(const struct script_run *r)
+{
+    return r->is_function
+               ? "BUSY Redis is busy running a script. You can only call FUNCTION KILL or "
+                 "SHUTDOWN NOSAVE."
+               : "BUSY Redis is busy running a script. You can only call SCRIPT KILL or "
+                 "SHUTDOWN NOSAVE.";
+}
+
+static void note_slow(struct script_run *r, int64_t ran_us)
 {
     r->slow = true;
+    r->cmd->node->busy_error = busy_error(r);
     log_warning(
         "%s %s runs for %lld ms by now: other clients are told BUSY. %s KILL ends it as long "
         "as it has written nothing.",
         r->is_function ? "function" : "script", r->name, (long long)(ran_us / 1000),
         r->is_function ? "FUNCTION" : "SCRIPT");
-    (void)s;
 }
 
 /* Between the instructions of a script. */
@@ -199,25 +208,13 @@ static bool interrupt(struct vm *vm)
     }
     now = clock_boot_us();
     if (!r->slow && limit_us > 0 && now - r->started_us > limit_us) {
-        note_slow(s, r, now - r->started_us);
+        note_slow(r, now - r->started_us);
     }
     if (r->slow && now - r->served_us > SERVE_INTERVAL_US) {
         clients_serve_busy(n);
         r->served_us = clock_boot_us();
     }
     return !r->killed;
-}
-
-const char *scripts_busy_error(const struct scripts *s)
-{
-    if (s->run == NULL || !s->run->slow) {
-        return NULL;
-    }
-    return s->run->is_function
-               ? "BUSY Redis is busy running a script. You can only call FUNCTION "
-                 "KILL or SHUTDOWN NOSAVE."
-               : "BUSY Redis is busy running a script. You can only call SCRIPT KILL "
-                 "or SHUTDOWN NOSAVE.";
 }
 
 void scripts_kill(struct cmd *c, bool function)
@@ -227,7 +224,7 @@ void scripts_kill(struct cmd *c, bool function)
     if (r == NULL) {
         resp_error(c->reply, "NOTBUSY No scripts in execution right now.");
     } else if (r->is_function != function) {
-        resp_error(c->reply, scripts_busy_error(c->node->scripts));
+        resp_error(c->reply, busy_error(r));
     } else if (r->wrote) {
         resp_error(c->reply,
                    "UNKILLABLE Sorry the script already executed write commands against the "
@@ -296,6 +293,7 @@ void script_run(struct cmd *c, struct vm *vm, const char *name, uint32_t flags, 
         reply_error(c, vm->L, name);
     }
     s->run = NULL;
+    c->node->busy_error = NULL;
     lua_settop(vm->L, 1);
     c->client->db = db;
     if (run.slow) {
@@ -339,7 +337,7 @@ void scripts_free(struct scripts *s)
     free(s);
 }
 
-bool scripts_is_command(const struct command *command)
+bool scripts_runs(const struct command *command)
 {
     return command->fn == cmd_eval || command->fn == cmd_evalsha || command->fn == cmd_eval_ro ||
            command->fn == cmd_evalsha_ro || command->fn == cmd_fcall || command->fn == cmd_fcall_ro;

@@ -27,8 +27,15 @@ void scripts_free(struct scripts *s); /* NULL is allowed */
 /* ---- routing ----------------------------------------------------------------------------------
  */
 
-/* EVAL and its like: what it does is known only from its script. */
-bool scripts_is_command(const struct command *command);
+bool scripts_runs(const struct command *command);
+/* EVAL and its like: what it does is known only from its script. Asked of every command; few have
+ * these flags. */
+static inline bool scripts_is_command(const struct command *command)
+{
+    const uint32_t mask = CMD_NOSCRIPT | CMD_MOVABLE_KEYS;
+
+    return UNLIKELY((command->flags & mask) == mask) && scripts_runs(command);
+}
 /* FUNCTION LOAD and its like change the system group, of which any node may ask that, and no data.
  */
 bool scripts_is_of_system(const struct command *command);
@@ -40,8 +47,6 @@ uint32_t scripts_flags(struct node *n, const struct command *command, const stru
 /* ---- one that runs for long
  * ---------------------------------------------------------------------- */
 
-/* NULL: none; else the error that other clients get for commands that have to wait for it. */
-const char *scripts_busy_error(const struct scripts *s);
 /* SCRIPT KILL, FUNCTION KILL: end the running script; replies. */
 void scripts_kill(struct cmd *c, bool function);
 
@@ -62,8 +67,8 @@ void scripts_flush(struct scripts *s);
 struct scripts_usage {
     size_t eval_vm_bytes; /* of the Lua state, with scripts */
     size_t functions_vm_bytes;
-    size_t script_bytes;  /* texts of cached scripts */
-    size_t library_bytes; /* texts of libraries */
+    size_t script_bytes;    /* texts of cached scripts */
+    size_t functions_bytes; /* texts of libraries */
     size_t n_scripts, n_libraries, n_functions;
     uint64_t evicted;
 };

@@ -35,10 +35,10 @@ _SOON_MS = {t for t in FAR_AT_MS if len(t) < 19}
 class Maker(Source):
     """Draws commands. Many times to live are so short that they end within the sequence, or in the next one."""
 
-    def __init__(self, rng, sink_port, library_dump):
+    def __init__(self, rng, sink_port, functions_dump):
         super().__init__(rng)
         self.sink_port = sink_port  # of a server for MIGRATE
-        self.library_dump = library_dump  # for FUNCTION RESTORE
+        self.functions_dump = functions_dump  # for FUNCTION RESTORE
         self.family = None  # of the command that is being made
 
     def key(self):
@@ -387,7 +387,7 @@ own("FUNCTION LOAD", 1.5, inner=False)(
 own("FUNCTION DELETE", 0.8, inner=False)(lambda s: [s.pick([b"lib", b"other", b"none"])])
 own("FUNCTION FLUSH", 0.5, inner=False)(lambda s: s.options([b"ASYNC", b"SYNC"], 1))
 own("FUNCTION RESTORE", 1, inner=False)(
-    lambda s: [s.library_dump] + s.options([b"FLUSH", b"APPEND", b"REPLACE", b"REPLACE"], 1)
+    lambda s: [s.functions_dump] + s.options([b"FLUSH", b"APPEND", b"REPLACE", b"REPLACE"], 1)
 )
 
 

@@ -65,7 +65,7 @@ def command_table(node):
     return table
 
 
-def library_dump(node):
+def functions_dump(node):
     """A payload for FUNCTION RESTORE."""
     with node.client() as c:
         c.call("FUNCTION", "LOAD", effects_commands.LIBRARIES[0])
@@ -153,7 +153,7 @@ class Effects:
         self.writes = {name for name, (flags, _) in table.items() if "write" in flags}
         missing = effects_commands.use(self.writes, {name: words for name, (_, words) in table.items()})
         assert not missing, f"write commands without a generator: {sorted(missing)}"
-        self.dump = library_dump(cluster.leader())
+        self.dump = functions_dump(cluster.leader())
         self.succeeded = collections.Counter()
         self.sent = self.executed = 0
         self.history = []  # (client, words, reply) since the last flush, of the last few thousand
