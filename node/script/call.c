@@ -258,8 +258,6 @@ static bool run(lua_State *L, struct scripts *s, struct script_run *r, int argc)
     sub.reply = &out;
     sub.in_exec = true;
     sub.in_script = true;
-    sub.wrote = false;
-    sub.effects = 0;
     error = check(r, &sub);
     if (error != NULL) {
         vm_push_error(L, error, strlen(error));
