@@ -50,7 +50,6 @@ struct blocked {
     int slot;
     enum item_type type;
     bool wake_on_loss;
-    bool null_is_bulk;
     size_t n_waits;
     struct wait waits[];
 };
@@ -253,8 +252,6 @@ static bool wait_ends(struct client *c, bool timed_out, bool gone)
     if (b->group->state != GROUP_SERVING) {
         /* Whether anything has come nobody here can say. */
         reply_not_leader(b);
-    } else if (b->null_is_bulk) {
-        resp_null(&c->reply);
     } else {
         resp_null_array(&c->reply);
     }
@@ -282,7 +279,6 @@ static struct blocked *blocked_new(const struct cmd *c, const struct block_reque
     b->slot = c->slot;
     b->type = r->type;
     b->wake_on_loss = r->wake_on_loss;
-    b->null_is_bulk = r->null_is_bulk;
     return b;
 }
 

@@ -27,7 +27,6 @@ struct block_request {
     const int *keys;     /* their positions in argv */
     size_t n_keys;
     int64_t timeout_us; /* from now on; 0: for ever. Only the first call's counts */
-    bool null_is_bulk;  /* reply at the timeout: null instead of a null array */
     /* What to execute later instead of the command's own arguments, with the keys at the same
      * positions (XREAD, whose "$" means an id of now); NULL: these. */
     const struct arg *argv;
@@ -35,8 +34,9 @@ struct block_request {
 };
 
 /* True: the client is held back (or, when memory is out, has its error): reply nothing. False: it
- * cannot wait here (MULTI, scripts): reply as at the timeout. cmd_arg_timeout() reads timeouts.
- * Nothing may have been changed by the command but keys that were past their time. */
+ * cannot wait here (MULTI, scripts): reply that there is nothing. At the timeout the reply is a
+ * null array. cmd_arg_timeout() reads timeouts. Nothing may have been changed by the command but
+ * keys that were past their time. */
 MUST_CHECK bool block_on_keys(struct cmd *c, const struct block_request *r);
 
 #endif

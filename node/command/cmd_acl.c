@@ -329,9 +329,7 @@ static bool at_most_one(struct cmd *c)
     if (c->argc <= 3) {
         return true;
     }
-    resp_errorf(c->reply,
-                "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try ACL HELP.",
-                (int)MIN_OF(c->argv[1].n, 128u), c->argv[1].p);
+    cmd_reply_subcommand_error(c);
     return false;
 }
 

@@ -379,14 +379,6 @@ void cmd_client_kill(struct cmd *c)
 
 /* ---- pausing, unblocking ------------------------------------------------------------------- */
 
-/* As Redis says it of a subcommand with too many words. */
-static void wrong_count(struct cmd *c)
-{
-    resp_errorf(c->reply,
-                "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try CLIENT HELP.",
-                (int)MIN_OF(c->argv[1].n, 128u), c->argv[1].p);
-}
-
 void cmd_client_pause(struct cmd *c)
 {
     struct clients *all = &c->node->clients;
@@ -400,7 +392,7 @@ void cmd_client_pause(struct cmd *c)
             return;
         }
     } else if (c->argc > 4) {
-        wrong_count(c);
+        cmd_reply_subcommand_error(c);
         return;
     }
     if (!cmd_arg_i64(c, 2, &ms, "ERR timeout is not an integer or out of range")) {
@@ -440,7 +432,7 @@ void cmd_client_unblock(struct cmd *c)
             return;
         }
     } else if (c->argc > 4) {
-        wrong_count(c);
+        cmd_reply_subcommand_error(c);
         return;
     }
     if (!cmd_arg_i64(c, 2, &id, NULL)) {

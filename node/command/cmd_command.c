@@ -448,10 +448,10 @@ static void reply_keys(struct cmd *c, bool with_flags)
     positions = mem_alloc((size_t)argc * sizeof *positions);
     flags = mem_alloc((size_t)argc * sizeof *flags);
     n = command_keys(called, argv, argc, positions, flags, argc);
-    if (n < 0) {
+    if (n < 0 && (called->flags & CMD_NO_MANDATORY_KEYS) == 0) {
         resp_error(c->reply, "ERR Invalid arguments specified for command");
     } else {
-        resp_array(c->reply, (size_t)n);
+        resp_array(c->reply, (size_t)MAX_OF(n, 0)); /* EVAL with a wrong number of keys: none */
     }
     for (int i = 0; i < n; i++) {
         const struct arg *key = &argv[positions[i]];

@@ -600,8 +600,5 @@ void cmd_debug(struct cmd *c)
             return;
         }
     }
-    resp_errorf(c->reply,
-                "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try DEBUG "
-                "HELP.",
-                (int)MIN_OF(c->argv[1].n, 128), c->argv[1].p);
+    cmd_reply_subcommand_error(c);
 }

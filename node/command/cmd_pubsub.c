@@ -127,10 +127,7 @@ static void list_channels(struct cmd *c, enum sub_kind kind)
     size_t at;
 
     if (c->argc > 3) {
-        resp_errorf(c->reply,
-                    "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try PUBSUB "
-                    "HELP.",
-                    (int)MIN_OF(c->argv[1].n, 128u), c->argv[1].p);
+        cmd_reply_subcommand_error(c);
         return;
     }
     at = resp_deferred_begin(c->reply);

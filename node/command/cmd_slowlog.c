@@ -28,8 +28,7 @@ void cmd_slowlog_get(struct cmd *c)
     int64_t count = GET_DEFAULT;
 
     if (c->argc > 3) {
-        resp_error(c->reply, "ERR unknown subcommand or wrong number of arguments for 'get'. Try "
-                             "SLOWLOG HELP.");
+        cmd_reply_subcommand_error(c);
         return;
     }
     if (c->argc == 3 && !cmd_arg_range(c, 2, -1, INT64_MAX, &count,

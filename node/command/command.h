@@ -160,6 +160,9 @@ bool command_has_keys(const struct command *c);
 void cmd_reply_ok(struct cmd *c);
 void cmd_reply_syntax_error(struct cmd *c);
 void cmd_reply_wrong_type(struct cmd *c);
+/* Of a subcommand that is called in a way it does not know: "ERR unknown subcommand or wrong number
+ * of arguments for 'flush'. Try FUNCTION HELP.", with the subcommand as the client wrote it. */
+void cmd_reply_subcommand_error(struct cmd *c);
 void cmd_reply_not_integer(struct cmd *c); /* "ERR value is not an integer or out of range" */
 /* Handler of commands that are refused: "ERR REPLICAOF is refused: ..." */
 void cmd_refused(struct cmd *c);

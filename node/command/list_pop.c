@@ -286,11 +286,8 @@ static bool try_move(struct cmd *c, bool from_front, bool to_front)
 static void move_or_wait(struct cmd *c, bool from_front, bool to_front, int64_t timeout_us)
 {
     static const int keys[] = {1};
-    struct block_request r = {.type = ITEM_LIST,
-                              .keys = keys,
-                              .n_keys = 1,
-                              .timeout_us = timeout_us,
-                              .null_is_bulk = true};
+    struct block_request r = {
+        .type = ITEM_LIST, .keys = keys, .n_keys = 1, .timeout_us = timeout_us};
 
     if (!try_move(c, from_front, to_front) && !block_on_keys(c, &r)) {
         resp_null(c->reply);

@@ -47,18 +47,37 @@ void cmd_refused(struct cmd *c)
     resp_errorf(c->reply, "ERR %s is refused: %s", name, c->command->refused);
 }
 
-void cmd_reply_help(struct cmd *c, const char *const *lines)
+enum { TITLE_MAX = 32 };
+
+/* The container's name, "CONFIG": what stands before the '|' of "config|help". */
+static void container_name(const struct cmd *c, char title[TITLE_MAX])
 {
-    char title[32];
     size_t n = 0;
 
-    /* The container's name: what stands before the '|' of "config|help". */
     for (const char *p = c->command->full_name; *p != '\0' && *p != '|'; p++) {
-        assert(n + 1 < sizeof title);
+        assert(n + 1 < TITLE_MAX);
         title[n++] = *p >= 'a' && *p <= 'z' ? (char)(*p - 32) : *p;
     }
     title[n] = '\0';
-    n = 0;
+}
+
+void cmd_reply_subcommand_error(struct cmd *c)
+{
+    char title[TITLE_MAX];
+
+    assert(c->argc >= 2);
+    container_name(c, title);
+    resp_errorf(c->reply,
+                "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s HELP.",
+                (int)MIN_OF(c->argv[1].n, 128u), c->argv[1].p, title);
+}
+
+void cmd_reply_help(struct cmd *c, const char *const *lines)
+{
+    char title[TITLE_MAX];
+    size_t n = 0;
+
+    container_name(c, title);
     while (lines[n] != NULL) {
         n++;
     }

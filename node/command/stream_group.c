@@ -48,9 +48,7 @@ struct group_options {
 
 static bool bad_group_options(struct cmd *c)
 {
-    resp_errorf(c->reply,
-                "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try XGROUP HELP.",
-                (int)MIN_OF(c->argv[1].n, 128), c->argv[1].p);
+    cmd_reply_subcommand_error(c);
     return false;
 }
 

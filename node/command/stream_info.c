@@ -159,8 +159,7 @@ static bool full_options(struct cmd *c, int64_t *count)
     *count = FULL_COUNT;
     if ((c->argc != 4 && c->argc != 6) || !arg_is(&c->argv[3], "full") ||
         (c->argc == 6 && !arg_is(&c->argv[4], "count"))) {
-        resp_error(c->reply, "ERR unknown subcommand or wrong number of arguments for 'STREAM'. "
-                             "Try XINFO HELP.");
+        cmd_reply_subcommand_error(c);
         return false;
     }
     if (c->argc == 6 && !cmd_arg_i64(c, 5, count, NULL)) {

@@ -168,6 +168,11 @@ uint32_t cache_flags(struct scripts *s, const struct arg *script, bool by_sha)
 /* ---- commands ---------------------------------------------------------------------------------
  */
 
+static void reply_no_script(struct cmd *c)
+{
+    resp_error(c->reply, "NOSCRIPT No matching script. Please use EVAL.");
+}
+
 static struct script *find_or_compile(struct cmd *c, bool by_sha)
 {
     struct scripts *s = c->node->scripts;
@@ -177,7 +182,7 @@ static struct script *find_or_compile(struct cmd *c, bool by_sha)
     if (by_sha) {
         script = read_sha(sha, &c->argv[1]) ? find(s, sha) : NULL;
         if (script == NULL) {
-            resp_error(c->reply, "NOSCRIPT No matching script. Please use EVAL.");
+            reply_no_script(c);
         } else if (link_is_in(&script->lru)) {
             touch(s, script);
         }
@@ -206,6 +211,10 @@ void scripts_eval(struct cmd *c, bool by_sha, bool read_only)
     uint32_t flags;
     int n_keys;
 
+    if (by_sha && c->argv[1].n != SHA_CHARS) {
+        reply_no_script(c); /* what is no digest is seen before the number of keys is */
+        return;
+    }
     if (!script_count_keys(c, NULL, &n_keys)) {
         return;
     }

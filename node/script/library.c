@@ -744,7 +744,7 @@ static bool make_load(struct system_change *s, struct cluster_change *out)
 {
     struct scripts *scripts = s->node->scripts;
     const struct arg *text = &s->argv[s->argc - 1];
-    bool replace = s->argc == 4, ok = false;
+    bool replace = s->argc > 3, ok = false;
     struct buf error;
     struct library *lib;
 
@@ -781,12 +781,15 @@ static void loaded(struct system_change *s)
 
 void libraries_load(struct cmd *c)
 {
-    if (c->argc > 4 || (c->argc == 4 && !arg_is(&c->argv[2], "replace"))) {
-        const struct arg *a = &c->argv[c->argc > 4 && arg_is(&c->argv[2], "replace") ? 3 : 2];
+    /* The text stands last; what stands before it are options, again and again if need be. */
+    for (int i = 2; i < c->argc - 1; i++) {
+        const struct arg *a = &c->argv[i];
 
-        resp_errorf(c->reply, "ERR Unknown option given: %.*s", (int)MIN_OF(a->n, (size_t)128),
-                    a->p);
-        return;
+        if (!arg_is(a, "replace")) {
+            resp_errorf(c->reply, "ERR Unknown option given: %.*s", (int)MIN_OF(a->n, (size_t)128),
+                        a->p);
+            return;
+        }
     }
     system_change(c, make_load, loaded);
 }
@@ -816,8 +819,11 @@ static bool make_flush(struct system_change *s, struct cluster_change *out)
 
 void libraries_flush(struct cmd *c)
 {
-    if (c->argc > 3 ||
-        (c->argc == 3 && !arg_is(&c->argv[2], "sync") && !arg_is(&c->argv[2], "async"))) {
+    if (c->argc > 3) {
+        cmd_reply_subcommand_error(c);
+        return;
+    }
+    if (c->argc == 3 && !arg_is(&c->argv[2], "sync") && !arg_is(&c->argv[2], "async")) {
         resp_error(c->reply, "ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
         return;
     }
@@ -960,9 +966,7 @@ void libraries_restore(struct cmd *c)
     enum restore_policy policy;
 
     if (c->argc > 4) {
-        resp_error(c->reply,
-                   "ERR unknown subcommand or wrong number of arguments for 'restore'. Try "
-                   "FUNCTION HELP.");
+        cmd_reply_subcommand_error(c);
     } else if (!read_policy(c->argv, c->argc, &policy)) {
         resp_error(c->reply,
                    "ERR Wrong restore policy given, value should be either FLUSH, APPEND or "

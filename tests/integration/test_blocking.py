@@ -58,6 +58,23 @@ def test_time_runs_out(leader):
     assert waiting(leader) == 0
 
 
+@pytest.mark.parametrize("command", ("BLMOVE none x LEFT RIGHT", "BRPOPLPUSH none x", "BLPOP none", "BZPOPMAX none"))
+def test_what_timed_out_is_a_null_array_whatever_the_command_gives(leader, command):
+    """Within MULTI, where nothing waits, the reply is that of the command without B."""
+    words = [*command.split(), "0.01"]
+    with leader.client() as c:
+        c.send(*words)
+        assert c.file.readline() == b"*-1\r\n"
+        for each in (["MULTI"], words, ["EXEC"]):
+            c.send(*each)
+        lines = [c.file.readline() for _ in range(4)]
+        assert lines[2:] == [b"*1\r\n", b"$-1\r\n" if words[2] == "x" else b"*-1\r\n"]
+    with start_waiting(leader, *words[:-1], "0") as c, leader.client() as other:
+        ident = other.call("CLIENT", "LIST").decode().split(f"cmd={words[0].lower()}")[0].split("id=")[-1].split()[0]
+        assert other.call("CLIENT", "UNBLOCK", ident) == 1
+        assert c.file.readline() == b"*-1\r\n"
+
+
 def test_a_transaction_does_not_wait_and_wakes_others_at_its_end(leader):
     c = start_waiting(leader, "BZPOPMAX", "z", "0")
     with leader.client() as t:

@@ -145,6 +145,36 @@ COMMAND GETKEYSANDFLAGS copy a b
 COMMAND GETKEYSANDFLAGS zunionstore d 2 a b
 COMMAND INFO nosuch
 COMMAND DOCS nosuch
+COMMAND GETKEYS eval x 2 a
+COMMAND GETKEYS eval x 0
+COMMAND GETKEYS fcall x abc a
+COMMAND GETKEYSANDFLAGS evalsha x 2 a
+COMMAND GETKEYS zunion 2 a
+EVALSHA abc 2 a
+EVALSHA 0123456789012345678901234567890123456789 2 a
+EVALSHA 0123456789012345678901234567890123456789 1 a
+EVALSHA_RO abc x
+FUNCTION FLUSH x
+FUNCTION FLUSH SYNC x
+function flush sync x
+FUNCTION LOAD REPLACE REPLACE replace "no library"
+FUNCTION LOAD REPLACE x "#!lua name=lib"
+FUNCTION LOAD x REPLACE "#!lua name=lib"
+FUNCTION LOAD "#!lua name=lib" REPLACE
+FUNCTION RESTORE x FLUSH x
+Function Restore x FLUSH x
+XADD x 1-1 f v
+XINFO STREAM x FULL x
+XInfo Stream x FULL COUNT
+slowlog Get 1 2
+pubsub Numpat x
+pubsub Channels a b
+acl Log 1 2
+client Unpause x
+client pause 1 ALL x
+xgroup Create x g
+xgroup Create x g $ x
+memory Usage s SAMPLES
 CONFIG
 CONFIG nosuch
 CONFIG GET
