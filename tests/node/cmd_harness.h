@@ -3,9 +3,9 @@
  * tests/node/cmd_harness.h - runs command handlers against a real keyspace, without a node.
  *
  * A harness is a leader's keyspace and a follower's, with another key of their hashes each, so that
- * nothing that is logged may depend on the order of a table. Commands run on the leader with this file's
- * own node/access.h, node/effects.h and node/node_limits.h; the effects each one records are at
- * once applied to the follower, the way the log would be: applying, with a clock that makes no
+ * nothing that is logged may depend on the order of a table. Commands run on the leader with this
+ * file's own node/access.h, node/effects.h and node/node_limits.h; the effects each one records are
+ * at once applied to the follower, the way the log would be: applying, with a clock that makes no
  * sense. After each command the digests of both must be equal, so every test here shows as well
  * that effects reproduce the change. */
 #ifndef TESTS_NODE_CMD_HARNESS_H
