@@ -285,3 +285,20 @@ uint64_t expire_count(const struct expire_pool *p, const struct expire_heap *h, 
 {
     return count_below(p, h, ROOT, until);
 }
+
+void expire_pool_relocate(struct expire_pool *p, struct mover *m)
+{
+    if (p->slots != NULL) {
+        p->slots = mover_move(m, p->slots);
+    }
+}
+
+void expire_heap_relocate(struct expire_pool *p, struct expire_heap *h, struct mover *m)
+{
+    if (h->n_ids > 0) {
+        struct expire_slot *s = &p->slots[h->ids[0]];
+
+        s->entries = mover_move(m, s->entries);
+        h->ids = mover_move(m, h->ids);
+    }
+}

@@ -14,6 +14,7 @@
 #define NODE_KEYSPACE_EXPIRE_H
 
 #include "node/keyspace/item.h"
+#include "node/keyspace/mover.h"
 
 #define EXPIRE_CHUNK_BITS 12
 #define EXPIRE_CHUNK (1u << EXPIRE_CHUNK_BITS) /* entries: 64 KiB */
@@ -56,6 +57,17 @@ static inline struct expire_entry *expire_entry_of(const struct expire_pool *p,
 {
     return &p->slots[it->heap_pos >> EXPIRE_CHUNK_BITS].entries[it->heap_pos & (EXPIRE_CHUNK - 1)];
 }
+
+/* The item has moved to @it, with all it says: so does its entry, if there is one. */
+static inline void expire_moved(const struct expire_pool *p, struct item *it)
+{
+    if (it->heap_pos != 0) {
+        expire_entry_of(p, it)->it = it;
+    }
+}
+/* Show @m what is allocated for the pool itself, and what is not a whole chunk of a heap. */
+void expire_pool_relocate(struct expire_pool *p, struct mover *m);
+void expire_heap_relocate(struct expire_pool *p, struct expire_heap *h, struct mover *m);
 
 /* The item has no time yet / has one. */
 void expire_add(struct expire_pool *p, struct expire_heap *h, struct item *it, int64_t at);

@@ -779,6 +779,161 @@ bool keyspace_upkeep(struct keyspace *ks, size_t steps)
     return more;
 }
 
+/* ---- moving ---------------------------------------------------------------------------------- */
+
+struct relocation {
+    struct keyspace *ks;
+    struct keyspace_walk *w;
+    struct mover *m;
+    size_t fields;
+};
+
+void keyspace_walk_release(struct keyspace_walk *w)
+{
+    buf_release(&w->later);
+    memset(w, 0, sizeof *w);
+}
+
+static void count_key(struct keyspace_walk *w, bool moved)
+{
+    w->key_hits += moved;
+    w->key_misses += !moved;
+}
+
+/* What is due in the value has an item of its own. */
+static void relocate_due(struct relocation *r, struct item *it)
+{
+    struct value_due *due = due_of(it);
+
+    if (due != NULL && due->entry != NULL) {
+        due->entry = mover_move(r->m, due->entry);
+        expire_moved(&r->ks->pool, due->entry);
+    }
+}
+
+/* False: it is big, and left for later. */
+static bool relocate_value(struct relocation *r, struct item *it)
+{
+    void *value = item_pointer(it);
+    const struct value_type *type = value_types[item_type(it)];
+    struct value_cursor all = {0};
+    struct arg key = item_key(it);
+
+    if (type == NULL) {
+        item_set_pointer(it, mover_move(r->m, value));
+        return true;
+    }
+    relocate_due(r, it);
+    if (type->effort(value) > r->fields) {
+        buf_append(&r->w->later, &key.n, sizeof key.n);
+        buf_append(&r->w->later, key.p, key.n);
+        return false;
+    }
+    while (!type->relocate(&value, r->m, &all, SIZE_MAX)) {
+    }
+    item_set_pointer(it, value);
+    return true;
+}
+
+static struct item *relocate_item(void *arg, struct item *it)
+{
+    struct relocation *r = arg;
+    uint64_t before = r->m->moved;
+    bool all = true;
+
+    it = mover_move(r->m, it);
+    expire_moved(&r->ks->pool, it);
+    if (item_is_pointer(it)) {
+        all = relocate_value(r, it);
+    }
+    if (all) {
+        count_key(r->w, r->m->moved != before);
+    }
+    return it;
+}
+
+/* Go on with the first of the big values that are left for later. */
+static void relocate_later(struct keyspace *ks, struct keyspace_walk *w, struct mover *m, size_t n)
+{
+    const struct value_type *type = NULL;
+    uint64_t before = m->moved;
+    struct item *it;
+    struct key k;
+    size_t len;
+    void *value;
+
+    memcpy(&len, buf_head(&w->later), sizeof len);
+    k = keyspace_key(ks, buf_head(&w->later) + sizeof len, len);
+    it = keyspace_find(ks, w->db, &k);
+    if (it != NULL) {
+        type = value_types[item_type(it)];
+    }
+    if (!w->in_value) {
+        w->in_value = true;
+        w->value = (struct value_cursor){0};
+        w->value_moved = false;
+    }
+    if (type != NULL) {
+        bool done;
+
+        value = item_pointer(it);
+        done = type->relocate(&value, m, &w->value, n);
+        item_set_pointer(it, value);
+        w->value_moved |= m->moved != before;
+        if (!done) {
+            return;
+        }
+        count_key(w, w->value_moved);
+    }
+    w->in_value = false;
+    buf_consume(&w->later, sizeof len + len);
+}
+
+/* The next bucket; false: there is none. */
+static bool relocate_bucket(struct relocation *r)
+{
+    struct keyspace_walk *w = r->w;
+    struct db *d = db_at(r->ks, w->db);
+    uint32_t from = (uint32_t)(w->cursor >> TABLE_POSITION_BITS);
+    uint64_t pos = w->cursor & (TABLE_POSITION_END - 1);
+    uint32_t slot = tables_next_slot(&d->tables, from);
+
+    if (slot >= d->tables.n_refs) {
+        return false;
+    }
+    pos = tables_relocate(&d->tables, slot, slot == from ? pos : 0, r->m, relocate_item, r);
+    if (pos >= TABLE_POSITION_END) {
+        pos = 0;
+        slot++;
+    }
+    w->cursor = (uint64_t)slot << TABLE_POSITION_BITS | pos;
+    return true;
+}
+
+bool keyspace_relocate(struct keyspace *ks, struct keyspace_walk *w, struct mover *m, size_t n,
+                       size_t fields)
+{
+    struct relocation r = {ks, w, m, fields};
+    uint64_t until = mover_seen(m) + MIN_OF(n, (size_t)UINT32_MAX);
+
+    for (size_t steps = 0; steps < n && mover_seen(m) < until; steps++) {
+        if (w->db >= ks->config.databases) {
+            return false;
+        }
+        if (w->later.len > 0) {
+            relocate_later(ks, w, m, n);
+        } else if (!relocate_bucket(&r)) {
+            struct db *d = &ks->dbs[w->db];
+
+            expire_heap_relocate(&ks->pool, &d->expires, m);
+            expire_heap_relocate(&ks->pool, &d->dues, m);
+            w->cursor = 0;
+            w->db++;
+        }
+    }
+    return w->db < ks->config.databases;
+}
+
 void keyspace_set_forked(struct keyspace *ks, bool forked)
 {
     ks->forked = forked;

@@ -14,7 +14,9 @@
 #ifndef NODE_KEYSPACE_KEYSPACE_H
 #define NODE_KEYSPACE_KEYSPACE_H
 
+#include "base/buf.h"
 #include "base/siphash.h"
+#include "node/keyspace/mover.h"
 #include "proto/resp.h" /* struct arg */
 
 #define KEYSPACE_NO_EXPIRE (-1)
@@ -189,6 +191,28 @@ bool keyspace_upkeep(struct keyspace *ks, size_t steps);
 void keyspace_set_forked(struct keyspace *ks, bool forked);
 /* Ready the table for @n keys to come (snapshot load). */
 void keyspace_expect(struct keyspace *ks, uint32_t db, uint64_t n);
+
+/* ---- moving (node/keyspace/mover.h) -------------------------------------------------------------
+ */
+
+/* How far a walk over all that is allocated for a keyspace has come. Zero begins; to be released.
+ * It holds positions and names, so that between two steps anything may happen to the keyspace, and
+ * it may even be another. */
+struct keyspace_walk {
+    uint32_t db;
+    uint64_t cursor;  /* as keyspace_scan()'s */
+    struct buf later; /* names of keys before the cursor whose values are big */
+    bool in_value;    /* the first of them is under way */
+    struct value_cursor value;
+    bool value_moved;
+    uint64_t key_hits, key_misses; /* keys of which something was moved, and others: so far */
+};
+void keyspace_walk_release(struct keyspace_walk *w); /* and ready to begin */
+/* Show @m about @n more allocations. Values of up to @fields elements are walked at once, others in
+ * steps. True while there is more. What is freed or waits elsewhere is not part of it, nor are
+ * large arrays (of which the allocator makes no slabs, so that they have nothing to fill up). */
+bool keyspace_relocate(struct keyspace *ks, struct keyspace_walk *w, struct mover *m, size_t n,
+                       size_t fields);
 
 /* Order-independent digest of a database / of one item (db, key, type, value, expiry): equal
  * states have equal digests on every node. 20 bytes (SHA-1), as DEBUG DIGEST shows. */

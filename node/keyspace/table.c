@@ -846,12 +846,22 @@ uint32_t tables_next_slot(const struct tables *ts, uint32_t from)
     return from;
 }
 
+/* Where bucket @b of @part ends, or the chunk that would have it. */
+static uint64_t large_end(const struct table *t, unsigned part, uint32_t b, bool no_chunk)
+{
+    uint64_t next =
+        no_chunk ? b / CHUNK * CHUNK + chunk_len(t->n[part], b / CHUNK) : (uint64_t)b + 1;
+    uint64_t end = bucket_start(next, t->n[part], TABLE_POSITION_BITS);
+
+    /* A bucket of the new part may reach over the frontier; what is behind it is in the old one. */
+    return part == 1 ? MIN_OF(end, t->frontier) : end;
+}
+
 uint64_t tables_scan(const struct tables *ts, uint32_t slot, uint64_t pos, tables_item_fn *fn,
                      void *arg)
 {
     table_ref r = ts->refs[slot];
     const struct table *t = ref_table(r);
-    uint64_t end;
     unsigned part;
     uint32_t b;
     const struct bucket *chunk;
@@ -867,16 +877,100 @@ uint64_t tables_scan(const struct tables *ts, uint32_t slot, uint64_t pos, table
     part = pos < t->frontier;
     b = large_index(pos, t->n[part]);
     chunk = t->dir[part][b / CHUNK];
-    if (chunk == NULL) {
-        end = bucket_start(b / CHUNK * CHUNK + chunk_len(t->n[part], b / CHUNK), t->n[part],
-                           TABLE_POSITION_BITS);
-    } else {
+    if (chunk != NULL) {
         chain_each(&chunk[b % CHUNK], fn, arg);
-        end = bucket_start((uint64_t)b + 1, t->n[part], TABLE_POSITION_BITS);
     }
-    /* A bucket of the new part may reach over the frontier; what is behind it is in the old one. */
-    return part == 1 ? MIN_OF(end, t->frontier) : end;
+    return large_end(t, part, b, chunk == NULL);
 }
+
+/* ---- moving ---------------------------------------------------------------------------------- */
+
+static void chain_relocate(struct bucket *b, struct mover *m, tables_relocate_fn *fn, void *arg)
+{
+    while (b != NULL) {
+        struct bucket *more = bucket_link(b);
+
+        if (fn != NULL) {
+            prefetch_items(b);
+        }
+        for (unsigned i = 0; fn != NULL && i < WORDS; i++) {
+            if (word_is_item(b->w[i])) {
+                b->w[i] = word_make(fn(arg, word_item(b->w[i])), b->w[i] >> ADDRESS_BITS);
+            }
+        }
+        if (more != NULL) {
+            more = mover_move(m, more);
+            b->w[WORDS - 1] = (uint64_t)(uintptr_t)more | LINK;
+        }
+        b = more;
+    }
+}
+
+/* The header of a large table, and its lists of chunks. */
+static struct table *header_relocate(struct tables *ts, struct table *old, struct mover *m)
+{
+    struct table *t = mover_move(m, old);
+
+    if (t != old) {
+        ts->refs[t->slot] = ref_make(t, 0);
+        if (is_moving(t)) {
+            *(t->prev != NULL ? &t->prev->next : &ts->resizing) = t;
+            if (t->next != NULL) {
+                t->next->prev = t;
+            }
+        }
+    }
+    for (unsigned part = 0; part < 2; part++) {
+        if (t->dir[part] != NULL) {
+            t->dir[part] = mover_move(m, t->dir[part]);
+        }
+    }
+    return t;
+}
+
+static uint64_t small_relocate(struct tables *ts, uint32_t slot, uint64_t pos, struct mover *m,
+                               tables_relocate_fn *fn, void *arg)
+{
+    uint32_t n = ref_small(ts->refs[slot]);
+    uint32_t b = small_index(pos >> (TABLE_POSITION_BITS - SMALL_BITS), n);
+
+    if (b == 0) {
+        ts->refs[slot] = ref_make(mover_move(m, ref_table(ts->refs[slot])), n);
+    }
+    chain_relocate(&small_buckets(ref_table(ts->refs[slot]))[b], m, fn, arg);
+    return bucket_start(b + 1, n, SMALL_BITS) << (TABLE_POSITION_BITS - SMALL_BITS);
+}
+
+uint64_t tables_relocate(struct tables *ts, uint32_t slot, uint64_t pos, struct mover *m,
+                         tables_relocate_fn *fn, void *arg)
+{
+    struct table *t = ref_table(ts->refs[slot]);
+    struct bucket **chunk;
+    unsigned part;
+    uint32_t b;
+
+    if (t == NULL || pos >= TABLE_POSITION_END) {
+        return TABLE_POSITION_END;
+    }
+    if (ref_small(ts->refs[slot]) != 0) {
+        return small_relocate(ts, slot, pos, m, fn, arg);
+    }
+    if (pos == 0) {
+        t = header_relocate(ts, t, m);
+    }
+    part = pos < t->frontier;
+    b = large_index(pos, t->n[part]);
+    chunk = &t->dir[part][b / CHUNK];
+    if (*chunk != NULL) {
+        if (b % CHUNK == 0) {
+            *chunk = mover_move(m, *chunk);
+        }
+        chain_relocate(&(*chunk)[b % CHUNK], m, fn, arg);
+    }
+    return large_end(t, part, b, *chunk == NULL);
+}
+
+/* ---- each ------------------------------------------------------------------------------------ */
 
 struct each {
     keyspace_each_fn *fn;

@@ -23,6 +23,7 @@
 #define NODE_KEYSPACE_TABLE_H
 
 #include "node/keyspace/keyspace.h"
+#include "node/keyspace/mover.h"
 
 #define TABLE_POSITION_BITS 38
 #define TABLE_POSITION_END (UINT64_C(1) << TABLE_POSITION_BITS)
@@ -66,6 +67,12 @@ uint32_t tables_next_slot(const struct tables *ts, uint32_t from);
 uint64_t tables_scan(const struct tables *ts, uint32_t slot, uint64_t pos, tables_item_fn *fn,
                      void *arg);
 bool tables_each(const struct tables *ts, keyspace_each_fn *fn, void *arg);
+/* Show @m what is allocated for the bucket (or the empty run) at @pos, and for the table itself
+ * where it begins there; @fn (NULL: they stay) does so for the items, and says where each is now.
+ * Returns where the bucket ends, as tables_scan() does. */
+typedef struct item *tables_relocate_fn(void *arg, struct item *it);
+uint64_t tables_relocate(struct tables *ts, uint32_t slot, uint64_t pos, struct mover *m,
+                         tables_relocate_fn *fn, void *arg);
 /* An item, each equally likely; NULL when there are none. */
 struct item *tables_random(const struct tables *ts, uint64_t random);
 

@@ -10,6 +10,7 @@
 #define NODE_KEYSPACE_VALUE_H
 
 #include "node/keyspace/keyspace.h"
+#include "node/keyspace/mover.h"
 
 /* What every separately allocated value begins with. */
 struct value_head {
@@ -47,6 +48,9 @@ struct value_type {
     void *(*copy)(const void *value);    /* deep */
     void (*digest)(const void *value, struct value_digest *d);
     struct value_due *(*due)(void *value); /* NULL, or gives NULL: there is never anything */
+    /* Show the mover what is allocated for *@value (which may move), from the cursor on: about @n
+     * allocations. True: that was all of it. Holds the loop for little more than they take. */
+    bool (*relocate)(void **value, struct mover *m, struct value_cursor *c, size_t n);
 };
 
 /* By enum item_type; NULL for strings, which the keyspace knows itself. Defined in

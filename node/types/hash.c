@@ -542,6 +542,31 @@ static struct value_due *due(void *value)
     return t == NULL ? NULL : &t->times.due;
 }
 
+static bool relocate(void **value, struct mover *m, struct value_cursor *c, size_t n)
+{
+    struct timed_hash *t;
+    void *plain;
+
+    if (c->part == 0) {
+        *value = mover_move(m, *value);
+        t = timed_of(*value);
+        if (t != NULL) {
+            t->plain = mover_move(m, t->plain);
+        }
+        *c = (struct value_cursor){.part = 1};
+    }
+    t = timed_of(*value);
+    plain = plain_of(*value);
+    if (c->part == 1) {
+        if (!is_small(plain) &&
+            !members_relocate(members_of(plain), m, &c->at, n, members_relocate_one, m)) {
+            return false;
+        }
+        *c = (struct value_cursor){.part = 2};
+    }
+    return t == NULL || hash_times_relocate(&t->times, m, &c->at, n);
+}
+
 const struct value_type hash_type = {
     .encoding_name = encoding_name,
     .free = free_value,
@@ -549,5 +574,6 @@ const struct value_type hash_type = {
     .effort = effort,
     .copy = copy,
     .digest = digest,
+    .relocate = relocate,
     .due = due,
 };

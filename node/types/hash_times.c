@@ -71,6 +71,31 @@ size_t hash_times_past(const struct hash_times *t, int64_t now_ms)
     return (size_t)expire_count(&t->pool, &t->heap, now_ms);
 }
 
+struct relocation {
+    struct hash_times *t;
+    struct mover *m;
+};
+
+static struct item *relocate_field(void *arg, struct item *it)
+{
+    struct relocation *r = arg;
+
+    it = members_relocate_one(r->m, it);
+    expire_moved(&r->t->pool, it);
+    return it;
+}
+
+bool hash_times_relocate(struct hash_times *t, struct mover *m, uint64_t *at, size_t n)
+{
+    struct relocation r = {t, m};
+
+    if (*at == 0) {
+        expire_pool_relocate(&t->pool, m);
+        expire_heap_relocate(&t->pool, &t->heap, m);
+    }
+    return members_relocate(&t->fields, m, at, n, relocate_field, &r);
+}
+
 size_t hash_times_bytes(const struct hash_times *t)
 {
     return members_bytes(&t->fields) + expire_heap_bytes(&t->heap) +

@@ -27,6 +27,8 @@ void hash_times_set(struct hash_times *t, const char *field, size_t n, int64_t a
 /* The field due first; NULL: none has a time. */
 const struct item *hash_times_first(const struct hash_times *t);
 size_t hash_times_past(const struct hash_times *t, int64_t now_ms); /* fields due */
+/* As the relocate of struct value_type. */
+bool hash_times_relocate(struct hash_times *t, struct mover *m, uint64_t *at, size_t n);
 size_t hash_times_bytes(const struct hash_times *t);
 
 #endif

@@ -579,6 +579,28 @@ static void digest(const void *value, struct value_digest *d)
     }
 }
 
+static bool relocate(void **value, struct mover *m, struct value_cursor *c, size_t n)
+{
+    struct big_list *b;
+
+    if (c->part == 0) {
+        *value = mover_move(m, *value);
+        if (!is_small(*value)) {
+            big_of(*value)->ring = mover_move(m, big_of(*value)->ring);
+        }
+        *c = (struct value_cursor){.part = 1};
+    }
+    if (is_small(*value)) {
+        return true;
+    }
+    b = big_of(*value);
+    for (; c->at < b->n && n > 0; n--) {
+        *slot(b, c->at) = mover_move(m, chunk_at(b, c->at));
+        c->at++;
+    }
+    return c->at >= b->n;
+}
+
 const struct value_type list_type = {
     .encoding_name = encoding_name,
     .free = free_value,
@@ -586,4 +608,5 @@ const struct value_type list_type = {
     .effort = effort,
     .copy = copy,
     .digest = digest,
+    .relocate = relocate,
 };

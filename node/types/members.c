@@ -172,3 +172,32 @@ size_t members_bytes(const struct members *m)
 {
     return m->bytes + m->tables.bytes + sizeof(table_ref);
 }
+
+void members_moved(struct members *m, const struct item *old, struct item *fresh)
+{
+    tables_replace(&m->tables, 0, item_key_of(m, fresh).hash, old, fresh);
+}
+
+struct item *members_relocate_one(void *mover, struct item *it)
+{
+    it = mover_move(mover, it);
+    if (item_is_pointer(it)) {
+        item_set_pointer(it, mover_move(mover, item_raw(it)));
+    }
+    return it;
+}
+
+bool members_relocate(struct members *m, struct mover *mover, uint64_t *at, size_t n,
+                      tables_relocate_fn *fn, void *arg)
+{
+    uint64_t until = mover_seen(mover) + MIN_OF(n, (size_t)UINT32_MAX);
+    size_t buckets = 0;
+
+    if (*at == 0) {
+        m->tables.refs = mover_move(mover, m->tables.refs);
+    }
+    do { /* at least one */
+        *at = tables_relocate(&m->tables, 0, *at, mover, fn, arg);
+    } while (*at < TABLE_POSITION_END && ++buckets < n && mover_seen(mover) < until);
+    return *at >= TABLE_POSITION_END;
+}

@@ -36,6 +36,14 @@ uint64_t members_scan(const struct members *m, uint64_t cursor, size_t count, ke
                       void *arg);
 /* Ready for @n elements to come. */
 void members_expect(struct members *m, uint64_t n);
+/* The same element is at @fresh now. */
+void members_moved(struct members *m, const struct item *old, struct item *fresh);
+/* Show @mover what is allocated for the tables from position *@at on, and by @fn the elements
+ * (NULL: not these): about @n allocations. True: that was all. members_relocate_one() is the @fn
+ * for elements to which nothing else points; @arg is the mover then. */
+bool members_relocate(struct members *m, struct mover *mover, uint64_t *at, size_t n,
+                      tables_relocate_fn *fn, void *arg);
+struct item *members_relocate_one(void *mover, struct item *it);
 size_t members_bytes(const struct members *m); /* all of it, without the struct itself */
 
 #endif

@@ -429,6 +429,16 @@ static bool digest_member(void *arg, struct arg member)
 
 static void digest(const void *value, struct value_digest *d) { set_each(value, digest_member, d); }
 
+static bool relocate(void **value, struct mover *m, struct value_cursor *c, size_t n)
+{
+    if (c->part == 0) {
+        *value = mover_move(m, *value);
+        *c = (struct value_cursor){.part = 1};
+    }
+    return set_is_small(*value) ||
+           members_relocate(members_of(*value), m, &c->at, n, members_relocate_one, m);
+}
+
 const struct value_type set_type = {
     .encoding_name = encoding_name,
     .free = free_value,
@@ -436,4 +446,5 @@ const struct value_type set_type = {
     .effort = effort,
     .copy = copy,
     .digest = digest,
+    .relocate = relocate,
 };

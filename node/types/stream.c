@@ -482,6 +482,33 @@ static void digest(const void *value, struct value_digest *d)
     stream_groups_digest(s, d);
 }
 
+static void *relocate_node(void *arg, struct stream_id id, void *lp)
+{
+    (void)id;
+    return mover_move(arg, lp);
+}
+
+static bool relocate(void **value, struct mover *m, struct value_cursor *c, size_t n)
+{
+    uint64_t until = mover_seen(m) + MIN_OF(n, (size_t)UINT32_MAX);
+    struct stream *s;
+
+    if (c->part == 0) {
+        *value = mover_move(m, *value);
+        *c = (struct value_cursor){.part = 1};
+    }
+    s = *value;
+    while (c->part == 1) {
+        if (mover_seen(m) >= until) {
+            return false;
+        }
+        if (!stream_index_relocate(&s->nodes, c->leaf++, m, relocate_node, m)) {
+            *c = (struct value_cursor){.part = 2};
+        }
+    }
+    return stream_groups_relocate(s, m, c, n);
+}
+
 const struct value_type stream_type = {
     .encoding_name = encoding_name,
     .free = free_value,
@@ -489,4 +516,5 @@ const struct value_type stream_type = {
     .effort = effort,
     .copy = copy,
     .digest = digest,
+    .relocate = relocate,
 };

@@ -10,6 +10,9 @@
 
 #include <stdlib.h>
 
+/* A consumer of more records than that stays where it is: they would all have to be told. */
+#define RELOCATE_PENDING_MAX 4096
+
 /* ---- things with names, in order of these -----------------------------------------------------
  */
 
@@ -250,6 +253,102 @@ bool stream_pending_remove(struct stream_group *g, struct stream_id id)
     }
     (void)stream_index_remove(&nack->consumer->pending, id);
     free(nack);
+    return true;
+}
+
+/* ---- moving -------------------------------------------------------------------------------- */
+
+/* Something that begins with its name (see new_named()), @size bytes without it. */
+static void *named_relocate(void *old, size_t size, struct mover *m)
+{
+    struct named *it = mover_move(m, old);
+
+    it->name.p = (char *)it + size;
+    return it;
+}
+
+static void *relocate_nack(void *arg, struct stream_id id, void *p)
+{
+    struct stream_nack *nack = mover_move(arg, p);
+
+    if (nack != p) {
+        struct stream_index *x = &nack->consumer->pending;
+
+        stream_index_set(x, stream_index_at_or_after(x, id), nack);
+    }
+    return nack;
+}
+
+/* Every record of a consumer points to it. */
+static void consumer_relocate(struct stream_group *g, uint32_t i, struct mover *m)
+{
+    struct stream_consumer *c = stream_consumer_at(g, i);
+    struct stream_index_pos pos = stream_index_begin(&c->pending);
+    struct stream_nack *nack;
+    struct stream_id id;
+
+    if (c->pending.count > RELOCATE_PENDING_MAX) {
+        return;
+    }
+    c = named_relocate(c, sizeof *c, m);
+    if (c == g->consumers[i]) {
+        return;
+    }
+    g->consumers[i] = c;
+    for (; (nack = stream_pending_at(&c->pending, pos, &id)) != NULL;
+         pos = stream_index_next(&c->pending, pos)) {
+        nack->consumer = c;
+    }
+}
+
+static void relocate_group(struct stream *s, uint32_t i, struct mover *m)
+{
+    struct stream_group *g = named_relocate(s->groups[i], sizeof *g, m);
+
+    s->groups[i] = g;
+    if (g->consumers != NULL) {
+        g->consumers = mover_move(m, g->consumers);
+    }
+}
+
+/* Sub 0: the group itself; 1: its records, with their index; from 2 on: its consumers. */
+bool stream_groups_relocate(struct stream *s, struct mover *m, struct value_cursor *c, size_t n)
+{
+    uint64_t until = mover_seen(m) + MIN_OF(n, (size_t)UINT32_MAX);
+
+    if (c->at == 0 && c->sub == 0 && s->groups != NULL) {
+        s->groups = mover_move(m, s->groups);
+    }
+    while (c->at < s->n_groups) {
+        struct stream_group *g = s->groups[c->at];
+
+        if (c->sub == 0) {
+            relocate_group(s, (uint32_t)c->at, m);
+            c->sub = 1;
+        } else if (c->sub == 1) {
+            if (!stream_index_relocate(&g->pending, c->leaf++, m, relocate_nack, m)) {
+                c->sub = 2;
+                c->leaf = 0;
+            }
+        } else if (c->sub - 2 < g->n_consumers) {
+            struct stream_consumer *consumer;
+
+            if (c->leaf == 0) {
+                consumer_relocate(g, (uint32_t)(c->sub - 2), m);
+            }
+            consumer = stream_consumer_at(g, (uint32_t)(c->sub - 2));
+            if (!stream_index_relocate(&consumer->pending, c->leaf++, m, NULL, NULL)) {
+                c->sub++;
+                c->leaf = 0;
+            }
+        } else {
+            c->at++;
+            c->sub = c->leaf = 0;
+        }
+        if (mover_seen(m) >= until) {
+            return c->at == s->n_groups;
+        }
+    }
     return true;
 }
 

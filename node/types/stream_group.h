@@ -82,6 +82,8 @@ stream_pending_at(const struct stream_index *x, struct stream_index_pos pos, str
 /* ---- for node/types/stream.c ------------------------------------------------------------------
  */
 
+/* As the relocate of struct value_type: group @c->at and those behind it. */
+bool stream_groups_relocate(struct stream *s, struct mover *m, struct value_cursor *c, size_t n);
 void stream_groups_free(struct stream *s);
 size_t stream_groups_bytes(const struct stream *s);
 size_t stream_groups_effort(const struct stream *s);

@@ -307,6 +307,25 @@ void *stream_index_remove(struct stream_index *x, struct stream_id id)
     return p;
 }
 
+bool stream_index_relocate(struct stream_index *x, uint64_t leaf, struct mover *m,
+                           stream_index_relocate_fn *fn, void *arg)
+{
+    struct leaf *l;
+
+    if (leaf >= x->n) {
+        return false;
+    }
+    if (leaf == 0) {
+        x->row = mover_move(m, x->row);
+    }
+    l = mover_move(m, leaf_at(x, leaf));
+    row_at(x, leaf)->p = l;
+    for (uint32_t i = 0; fn != NULL && i < l->n; i++) {
+        l->slots[i].p = fn(arg, l->slots[i].id, l->slots[i].p);
+    }
+    return true;
+}
+
 void stream_index_release(struct stream_index *x)
 {
     for (uint32_t i = 0; i < x->n; i++) {

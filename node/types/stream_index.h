@@ -10,6 +10,7 @@
 #ifndef NODE_TYPES_STREAM_INDEX_H
 #define NODE_TYPES_STREAM_INDEX_H
 
+#include "node/keyspace/mover.h"
 #include "node/types/stream_id.h"
 
 struct stream_slot {
@@ -36,6 +37,11 @@ void *stream_index_get(const struct stream_index *x, struct stream_id id); /* NU
 void stream_index_add(struct stream_index *x, struct stream_id id, void *p);
 /* The entry is there: it points to @p now. */
 void stream_index_set(struct stream_index *x, struct stream_index_pos pos, void *p);
+/* Show @m leaf @leaf and, with the first, the row; @fn says where what its entries point to is now.
+ * False: there is no such leaf. */
+typedef void *stream_index_relocate_fn(void *arg, struct stream_id id, void *p);
+bool stream_index_relocate(struct stream_index *x, uint64_t leaf, struct mover *m,
+                           stream_index_relocate_fn *fn, void *arg);
 /* Returns what it pointed to; NULL: not there. */
 void *stream_index_remove(struct stream_index *x, struct stream_id id);
 

@@ -537,6 +537,54 @@ static void digest(const void *value, struct value_digest *d)
     zset_each(value, digest_element, d);
 }
 
+struct relocation {
+    struct members *members;
+    struct mover *m;
+};
+
+static struct item *relocate_element(void *arg, struct item *it)
+{
+    struct relocation *r = arg;
+    struct item *fresh;
+
+    if (!mover_wants(r->m, it)) {
+        return it;
+    }
+    fresh = mover_take(r->m, it);
+    if (fresh != it) {
+        members_moved(r->members, it, fresh);
+    }
+    return fresh;
+}
+
+/* The elements in their order, by the tree; then what is left of the tables. */
+static bool relocate(void **value, struct mover *m, struct value_cursor *c, size_t n)
+{
+    uint64_t until = mover_seen(m) + MIN_OF(n, (size_t)UINT32_MAX);
+    struct relocation r = {NULL, m};
+    struct big_zset *b;
+
+    if (c->part == 0) {
+        *value = mover_move(m, *value);
+        *c = (struct value_cursor){.part = 1};
+    }
+    if (is_small(*value)) {
+        return true;
+    }
+    b = big_of(*value);
+    r.members = &b->members;
+    while (c->part == 1 && c->at < b->tree.n) {
+        if (mover_seen(m) >= until) {
+            return false;
+        }
+        c->at = ztree_relocate(&b->tree, c->at, m, relocate_element, &r);
+    }
+    if (c->part == 1) {
+        *c = (struct value_cursor){.part = 2};
+    }
+    return members_relocate(&b->members, m, &c->at, n, NULL, NULL);
+}
+
 const struct value_type zset_type = {
     .encoding_name = encoding_name,
     .free = free_value,
@@ -544,4 +592,5 @@ const struct value_type zset_type = {
     .effort = effort,
     .copy = copy,
     .digest = digest,
+    .relocate = relocate,
 };

@@ -613,6 +613,51 @@ void ztree_update(struct ztree *t, double old_score, struct item *it, double sco
     ztree_insert(t, score, it);
 }
 
+/* ---- moving -------------------------------------------------------------------------------- */
+
+/* What points to the node at level @level of the path (its height: the leaf). */
+static struct ztree_node **link_to(struct ztree *t, const struct path *p, unsigned level)
+{
+    return level == 0 ? &t->root : &p->node[level - 1]->child[p->at[level - 1]];
+}
+
+static void leaf_relocate(struct ztree *t, struct path *p, struct mover *m)
+{
+    struct leaf *l = mover_move(m, p->leaf);
+
+    if (l != p->leaf) {
+        if (l->prev != NULL) {
+            l->prev->next = l;
+        }
+        if (l->next != NULL) {
+            l->next->prev = l;
+        }
+        *link_to(t, p, p->height) = &l->head;
+        p->leaf = l;
+    }
+}
+
+uint64_t ztree_relocate(struct ztree *t, uint64_t rank, struct mover *m, ztree_relocate_fn *fn,
+                        void *arg)
+{
+    struct path p;
+
+    assert(rank < t->n);
+    descend_to(t, rank, &p);
+    leaf_relocate(t, &p, m);
+    for (unsigned level = p.height; level-- > 0 && p.at[level] == 0;) {
+        struct ztree_node *n = mover_move(m, &p.node[level]->head);
+
+        *link_to(t, &p, level) = n;
+        p.node[level] = as_inner(n);
+    }
+    for (unsigned i = 0; i < p.leaf->head.n; i++) {
+        p.leaf->e[i].it = fn(arg, p.leaf->e[i].it);
+    }
+    refresh_low(&p);
+    return rank - p.i + p.leaf->head.n;
+}
+
 /* ---- checking ------------------------------------------------------------------------------ */
 
 static bool in_order(const struct ztree_entry *a, const struct ztree_entry *b)

@@ -62,6 +62,13 @@ struct ztree_entry ztree_entry(struct ztree_pos pos);
 struct ztree_pos ztree_next(struct ztree_pos pos);
 struct ztree_pos ztree_prev(struct ztree_pos pos);
 
+/* Show @m the leaf that has the @rank-th entry (which is there), and the inner nodes that begin
+ * with it; @fn does so for its items, and says where each is now. Returns the rank behind the leaf.
+ */
+typedef struct item *ztree_relocate_fn(void *arg, struct item *it);
+uint64_t ztree_relocate(struct ztree *t, uint64_t rank, struct mover *m, ztree_relocate_fn *fn,
+                        void *arg);
+
 /* Assert what always holds; for tests. */
 void ztree_check(const struct ztree *t);
 
