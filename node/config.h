@@ -93,6 +93,12 @@ struct config {
     int64_t lfu_log_factor;
     int64_t lfu_decay_time; /* minutes */
 
+    /* moving of allocations: node/defrag.h */
+    int64_t active_defrag_ignore_bytes;
+    int64_t active_defrag_threshold_lower, active_defrag_threshold_upper; /* percent of used */
+    int64_t active_defrag_cycle_min, active_defrag_cycle_max;             /* percent of time */
+    int64_t active_defrag_max_scan_fields;
+
     struct types_limits types;
 
     /* introspection */
@@ -116,6 +122,7 @@ struct config {
     bool replica_serve_stale_data;
     bool rdbcompression, rdbchecksum;
     bool activerehashing;
+    bool activedefrag;
     bool active_expire; /* DEBUG SET-ACTIVE-EXPIRE; no option */
 
     struct config_kept kept; /* options of Redis that change nothing here */

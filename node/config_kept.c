@@ -33,9 +33,6 @@ static const struct config_name log_format_names[] = {{"legacy", 0}, {"logfmt", 
 static const struct config_name log_timestamp_format_names[] = {
     {"legacy", 0}, {"iso8601", 1}, {"milliseconds", 2}, {NULL, 0}};
 
-#define WHY_DEFRAG                                                                                 \
-    "memory is not moved to fill gaps; what is freed goes back to the system by itself, see "      \
-    "MEMORY PURGE"
 #define WHY_SYSTEM "left to the system"
 #define WHY_APPEND_ONLY "the log is the append-only file, and a snapshot its rewrite"
 #define WHY_PROCESSORS "processors are chosen from outside: taskset, or CPUAffinity of systemd"
@@ -70,21 +67,8 @@ static const struct config_name log_timestamp_format_names[] = {
 /* NOLINTEND(bugprone-macro-parentheses) */
 
 static const struct config_option kept[] = {
-    KEPT("active-defrag-cycle-max", NULL, INT, CONFIG_KEPT, active_defrag_cycle_max, "25",
-         WHY_DEFRAG, .min = 1, .max = 99),
-    KEPT("active-defrag-cycle-min", NULL, INT, CONFIG_KEPT, active_defrag_cycle_min, "1",
-         WHY_DEFRAG, .min = 1, .max = 99),
-    KEPT("active-defrag-ignore-bytes", NULL, INT, CONFIG_KEPT | CONFIG_MEMORY,
-         active_defrag_ignore_bytes, "104857600", WHY_DEFRAG, .min = 1, .max = INT64_MAX),
-    KEPT("active-defrag-max-scan-fields", NULL, INT, CONFIG_KEPT, active_defrag_max_scan_fields,
-         "1000", WHY_DEFRAG, .min = 1, .max = INT64_MAX),
-    KEPT("active-defrag-threshold-lower", NULL, INT, CONFIG_KEPT, active_defrag_threshold_lower,
-         "10", WHY_DEFRAG, .min = 0, .max = 1000),
-    KEPT("active-defrag-threshold-upper", NULL, INT, CONFIG_KEPT, active_defrag_threshold_upper,
-         "100", WHY_DEFRAG, .min = 0, .max = 1000),
     KEPT("active-expire-effort", NULL, INT, CONFIG_KEPT, active_expire_effort, "1",
          "keys whose time is up are known and deleted at once", .min = 1, .max = 10),
-    KEPT("activedefrag", NULL, BOOL, CONFIG_KEPT, activedefrag, "no", WHY_DEFRAG, .min = 0),
     KEPT("always-show-logo", NULL, BOOL, CONFIG_KEPT | CONFIG_IMMUTABLE, always_show_logo, "no",
          WHY_SYSTEM, .min = 0),
     KEPT("aof-disable-auto-gc", NULL, BOOL, CONFIG_KEPT, aof_disable_auto_gc, "no", WHY_APPEND_ONLY,

@@ -11,20 +11,17 @@
 #include "base/base.h"
 
 struct config_kept {
-    bool activedefrag, always_show_logo, aof_disable_auto_gc, aof_load_truncated,
-        aof_rewrite_incremental_fsync, aof_timestamp_enabled, aof_use_rdb_preamble,
-        cluster_allow_pubsubshard_when_down, cluster_allow_reads_when_down,
-        cluster_allow_replica_migration, cluster_replica_no_failover, cluster_require_full_coverage,
-        cluster_slot_stats_enabled, crash_log_enabled, crash_memcheck_enabled, disable_thp,
-        dual_channel_replication_enabled, extended_redis_compatibility, hide_user_data_from_log,
-        io_threads_do_reads, jemalloc_bg_thread, lazyfree_lazy_eviction, no_appendfsync_on_rewrite,
-        rdb_del_sync_files, rdb_save_incremental_fsync, repl_disable_tcp_nodelay,
-        repl_diskless_sync, replica_announced, replica_ignore_disk_write_errors,
-        replica_ignore_maxmemory, replica_lazy_flush, set_proc_title, syslog_enabled, tls_cluster,
-        tls_replication;
-    int64_t active_defrag_cycle_max, active_defrag_cycle_min, active_defrag_ignore_bytes,
-        active_defrag_max_scan_fields, active_defrag_threshold_lower, active_defrag_threshold_upper,
-        active_expire_effort, auto_aof_rewrite_min_size, auto_aof_rewrite_percentage,
+    bool always_show_logo, aof_disable_auto_gc, aof_load_truncated, aof_rewrite_incremental_fsync,
+        aof_timestamp_enabled, aof_use_rdb_preamble, cluster_allow_pubsubshard_when_down,
+        cluster_allow_reads_when_down, cluster_allow_replica_migration, cluster_replica_no_failover,
+        cluster_require_full_coverage, cluster_slot_stats_enabled, crash_log_enabled,
+        crash_memcheck_enabled, disable_thp, dual_channel_replication_enabled,
+        extended_redis_compatibility, hide_user_data_from_log, io_threads_do_reads,
+        jemalloc_bg_thread, lazyfree_lazy_eviction, no_appendfsync_on_rewrite, rdb_del_sync_files,
+        rdb_save_incremental_fsync, repl_disable_tcp_nodelay, repl_diskless_sync, replica_announced,
+        replica_ignore_disk_write_errors, replica_ignore_maxmemory, replica_lazy_flush,
+        set_proc_title, syslog_enabled, tls_cluster, tls_replication;
+    int64_t active_expire_effort, auto_aof_rewrite_min_size, auto_aof_rewrite_percentage,
         cluster_announce_bus_port, cluster_announce_tls_port, cluster_blacklist_ttl,
         cluster_link_sendbuf_limit, cluster_migration_barrier, cluster_node_timeout,
         cluster_ping_interval, cluster_port, cluster_replica_validity_factor, events_per_io_thread,

@@ -8,6 +8,7 @@
 #include "base/net.h"
 #include "base/num.h"
 #include "cluster/state.h"
+#include "node/memory.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -119,6 +120,18 @@ static bool check_percentile(const char *text, char *error)
     if (!(percent >= 0 && percent <= 100)) {
         snprintf(error, CONFIG_ERROR_MAX,
                  "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]");
+        return false;
+    }
+    return true;
+}
+
+static bool check_defrag(const char *text, char *error)
+{
+    if (strcasecmp(text, "yes") == 0 && !memory_can_move()) {
+        snprintf(error, CONFIG_ERROR_MAX,
+                 "Active defragmentation cannot be enabled: it requires a Redis server compiled "
+                 "with a modified Jemalloc like the one shipped by default with the Redis source "
+                 "distribution");
         return false;
     }
     return true;
@@ -326,6 +339,23 @@ static const struct config_option options[] = {
     INT("latency-monitor-threshold", latency_monitor_threshold, 0, 0, INT64_MAX, "0",
         "ms from which on an event is entered for LATENCY; 0: none is"),
     BOOL("activerehashing", activerehashing, 0, "yes", "resize tables also while nobody asks"),
+    {.name = "activedefrag",
+     .type = CONFIG_BOOL,
+     .offset = AT(activedefrag),
+     .initial = "no",
+     .check = check_defrag,
+     .help = "move what is kept in memory together when much of it is gaps"},
+    INT("active-defrag-ignore-bytes", active_defrag_ignore_bytes, CONFIG_MEMORY, 1, INT64_MAX,
+        "104857600", "gaps up to which nothing is moved"),
+    INT("active-defrag-threshold-lower", active_defrag_threshold_lower, 0, 0, 1000, "10",
+        "the same in percent of the memory in use"),
+    INT("active-defrag-threshold-upper", active_defrag_threshold_upper, 0, 0, 1000, "100",
+        "percent of gaps from which on the effort is the greatest"),
+    INT("active-defrag-cycle-min", active_defrag_cycle_min, 0, 1, 99, "1",
+        "percent of the time spent on it at the lower threshold"),
+    INT("active-defrag-cycle-max", active_defrag_cycle_max, 0, 1, 99, "25", "and at the upper one"),
+    INT("active-defrag-max-scan-fields", active_defrag_max_scan_fields, 0, 1, INT64_MAX, "1000",
+        "elements of a value that are looked at in one go"),
 
     /* what is so, for clients that ask */
     FIXED_BOOL("appendonly", appendonly, "yes",

@@ -50,7 +50,7 @@ struct config_option {
     const char *initial;
     int64_t min, max;                /* INT */
     const struct config_name *names; /* ENUM; ends with NULL */
-    config_check_fn *check;          /* STRING, WORDS, LIST: each word */
+    config_check_fn *check;          /* BOOL, STRING, WORDS, LIST: each word */
     const char *why;                 /* FIXED, KEPT */
     const char *help;
 };

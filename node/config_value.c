@@ -202,7 +202,7 @@ static bool read_value(const struct config_option *o, char *const *words, size_t
     }
     switch (o->type) {
     case CONFIG_BOOL:
-        return read_bool(words[0], &v->flag, error);
+        return read_bool(words[0], &v->flag, error) && words_are_fine(o, words, n, error);
     case CONFIG_INT:
         return read_int(o, words[0], &v->number, error);
     case CONFIG_ENUM:

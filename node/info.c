@@ -3,6 +3,7 @@
  * node/info.c - see node/info.h. Replication and Raft are in info_raft.c. */
 #include "node/info.h"
 #include "node/block_table.h"
+#include "node/defrag.h"
 #include "node/evict.h"
 
 #include "base/clock.h"
@@ -257,7 +258,7 @@ static void info_memory(struct node *n, struct buf *out)
     number(out, "mem_clients_normal", parts.clients);
     number(out, "mem_aof_buffer", parts.batches);
     info_field(out, "mem_allocator", "%s", allocator);
-    number(out, "active_defrag_running", 0);
+    number(out, "active_defrag_running", (uint64_t)defrag_effort(n));
     number(out, "lazyfree_pending_objects", worker_pending(n->bg));
 }
 
@@ -368,7 +369,7 @@ static void info_persistence(struct node *n, struct buf *out)
 
 /* ---- statistics -------------------------------------------------------------------------- */
 
-/* Zero stands for what does not exist here (eviction, defragmentation, scripts ...); what exists
+/* Zero stands for what does not exist here (cached sockets, threads of I/O ...); what exists
  * and is not counted is left out. */
 static void info_stats(struct node *n, struct buf *out)
 {
@@ -412,12 +413,12 @@ static void info_stats(struct node *n, struct buf *out)
     number(out, "total_forks", s->forks);
     number(out, "migrate_cached_sockets", 0);
     number(out, "slave_expires_tracked_keys", 0);
-    number(out, "active_defrag_hits", 0);
-    number(out, "active_defrag_misses", 0);
-    number(out, "active_defrag_key_hits", 0);
-    number(out, "active_defrag_key_misses", 0);
-    number(out, "total_active_defrag_time", 0);
-    number(out, "current_active_defrag_time", 0);
+    number(out, "active_defrag_hits", s->defrag_hits);
+    number(out, "active_defrag_misses", s->defrag_misses);
+    number(out, "active_defrag_key_hits", s->defrag_key_hits);
+    number(out, "active_defrag_key_misses", s->defrag_key_misses);
+    number(out, "total_active_defrag_time", (s->defrag_us + defrag_running_us(n)) / 1000);
+    number(out, "current_active_defrag_time", defrag_running_us(n) / 1000);
     number(out, "tracking_total_keys", tracking.keys);
     number(out, "tracking_total_items", tracking.items);
     number(out, "tracking_total_prefixes", tracking.prefixes);

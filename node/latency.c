@@ -26,6 +26,7 @@ static const char *const names[LATENCY_EVENTS] = {
     [LATENCY_EXPIRE_CYCLE] = "expire-cycle",
     [LATENCY_EVICTION_CYCLE] = "eviction-cycle",
     [LATENCY_EVICTION_DEL] = "eviction-del",
+    [LATENCY_DEFRAG_CYCLE] = "active-defrag-cycle",
     [LATENCY_LOG_SYNC] = "log-sync",
 };
 

@@ -19,6 +19,7 @@ enum latency_event {
     LATENCY_EXPIRE_CYCLE, /* keys whose time is up are deleted */
     LATENCY_EVICTION_CYCLE,
     LATENCY_EVICTION_DEL, /* of one key */
+    LATENCY_DEFRAG_CYCLE, /* allocations are moved together: one slice */
     LATENCY_LOG_SYNC,     /* of the write-ahead log, in its own thread: replies wait for it */
     LATENCY_EVENTS,
 };

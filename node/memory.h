@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * node/memory.h - what the process holds, as the allocator and the system count it. Any thread. */
+ * node/memory.h - what the process holds, as the allocator and the system count it, and moving
+ * it. Any thread, but a mover. */
 #ifndef NODE_MEMORY_H
 #define NODE_MEMORY_H
 
-#include "base/base.h"
+#include "node/keyspace/mover.h"
 
 struct memory_usage {
     uint64_t allocated;               /* handed out by the allocator; without jemalloc: resident */
@@ -29,5 +30,20 @@ MUST_CHECK bool memory_report(void (*write)(void *arg, const char *text), void *
  * one value of 300 MB holds a thread up for hundreds of milliseconds. Once, after the last fork of
  * the start. False: not available (another allocator). */
 bool memory_purge_aside(void);
+
+/* ---- moving ------------------------------------------------------------------------------------
+ *
+ * A mover that packs: an allocation leaves its slab when that is emptier than others of its size
+ * are, and goes to where the allocator fills up. So slabs become full, or empty and are given back.
+ * Allocations that have pages of their own (above 14 KiB) stay. */
+
+bool memory_can_move(void); /* jemalloc, with what it can tell of single allocations */
+struct memory_mover;
+struct memory_mover *memory_mover_new(void); /* NULL: not available */
+void memory_mover_free(struct memory_mover *m);
+/* To be called by the thread that moves, now and again: how full slabs are by and large. Takes some
+ * 10 us. */
+void memory_mover_look(struct memory_mover *m);
+struct mover *memory_mover(struct memory_mover *m);
 
 #endif

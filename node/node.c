@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "node/acl.h"
 #include "node/block_table.h"
+#include "node/defrag.h"
 #include "node/evict.h"
 #include "node/exec.h"
 #include "node/gate.h"
@@ -200,6 +201,7 @@ static void on_cron(struct ev_loop *loop, struct ev_timer *w, int events)
     latency_cron(n);
     expire_some(n);
     evict_cron(n);
+    defrag_cron(n);
     tracking_cron(n);
     for (size_t i = 0; i < n->n_groups; i++) {
         struct group *g = n->groups[i];
@@ -449,6 +451,7 @@ int node_start(struct node *n)
     n->pubsub = pubsub_new(n);
     n->tracking = tracking_new();
     n->evict = evict_new();
+    n->defrag = defrag_new(n);
     n->scripts = scripts_new(n);
     if (n->scripts == NULL) {
         log_warning("no memory for scripts");
@@ -514,6 +517,7 @@ void node_stop(struct node *n)
     tracking_free(n->tracking);
     hmap_release(&n->clients.by_id);
     evict_free(n->evict);
+    defrag_free(n->defrag);
     scripts_free(n->scripts);
     stats_release(&n->stats);
     config_release(&n->config);

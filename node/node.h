@@ -31,6 +31,7 @@ struct latency;         /* node/latency.h */
 struct watch_table;     /* node/watch.h */
 struct block_table;     /* node/block_table.h */
 struct evict;           /* node/evict.h */
+struct defrag;          /* node/defrag.h */
 struct pubsub;          /* node/pubsub.h */
 struct tracking;        /* node/tracking.h */
 struct scripts;         /* node/script/scripts.h */
@@ -62,6 +63,7 @@ struct node {
     struct pubsub *pubsub;
     struct tracking *tracking;
     struct evict *evict;
+    struct defrag *defrag;
     struct scripts *scripts;
     const char *busy_error; /* a slow script holds the loop: what commands are told; else NULL */
     bool out_of_memory;     /* above maxmemory when the current command began, and nothing can go */

@@ -38,6 +38,9 @@ struct stats {
     int64_t last_snapshot_wall_ms, last_snapshot_duration_ms;
     bool last_snapshot_failed;
     uint64_t rebuilds;
+    uint64_t defrag_hits, defrag_misses; /* allocations that were moved, and that stayed */
+    uint64_t defrag_key_hits, defrag_key_misses;
+    uint64_t defrag_us; /* of the time when it ran, at whatever effort, but for the present run */
     struct command_stats *by_command; /* command_count() of them */
     struct error_stats errors[STATS_ERRORS_MAX];
     size_t n_errors;

@@ -210,6 +210,9 @@ static const char *const advice[LATENCY_EVENTS] = {
     [LATENCY_EVICTION_CYCLE] = "Memory is at maxmemory and room is made all the time: raise it, "
                                "lower maxmemory-eviction-tenacity, or store less.",
     [LATENCY_EVICTION_DEL] = "Large values are evicted.",
+    [LATENCY_DEFRAG_CYCLE] =
+        "Memory is moved together in slices that take longer than they should: "
+        "lower active-defrag-max-scan-fields.",
     [LATENCY_LOG_SYNC] =
         "The disk takes long to sync the log, and every write waits for a majority of disks. See "
         "log_sync_usec_max in INFO raft; other programs may be writing to the same disk.",

@@ -148,7 +148,8 @@ void cmd_memory_doctor(struct cmd *c)
                      "fragmentation.");
     found += finding(&out, memory_ratio(m.process.active, m.process.allocated) > 1.1,
                      "Pages are partly empty by more than a tenth (fragmentation within the "
-                     "allocator), as after values of many sizes were replaced or deleted.");
+                     "allocator), as after values of many sizes were replaced or deleted: "
+                     "activedefrag moves together what is left.");
     found += finding(&out, n->clients.n > 0 && m.clients / n->clients.n > CLIENT_BYTES_MANY,
                      "Clients hold more than 200 KiB each, on average: CLIENT LIST shows them by "
                      "tot-mem, maxmemory-clients bounds them.");

@@ -110,7 +110,6 @@ def test_what_is_kept_is_given_back_and_what_has_one_value_says_why(client):
         ("cluster-node-timeout", "5000"),
         ("repl-backlog-size", "2mb"),
         ("masterauth", "secret"),
-        ("activedefrag", "yes"),
         ("list-compress-depth", "1"),
         ("proc-title-template", "{title} x"),
     ):

@@ -245,6 +245,7 @@ def test_what_evicts_expires_and_forks_is_watched(plain):
             names = {e[0] for e in c.call("LATENCY", "LATEST")}
             assert b"fast-command" in names and names <= {
                 b"command", b"fast-command", b"fork", b"log-sync", b"expire-cycle", b"eviction-cycle", b"eviction-del",
+                b"active-defrag-cycle",
             }  # fmt: skip
         finally:
             c.call("CONFIG", "SET", "latency-monitor-threshold", "0")
