@@ -401,12 +401,13 @@ static void send_away(struct node *n, const struct group *g)
     for (struct link *l = held->next, *next; l != held; l = next) {
         struct client *c = CONTAINER_OF(l, struct client, block_link);
         struct blocked *b = c->blocked;
+        size_t from = c->out.len;
 
         next = l->next;
         if (b != NULL && (g == NULL || b->group == g) && (c->flags & CLIENT_CLOSE_ASAP) == 0) {
             reply_not_leader(b);
             forget(b);
-            client_end_wait(c);
+            client_end_wait(c, from);
         }
     }
 }

@@ -734,26 +734,45 @@ void client_served(struct client *c)
     client_resume(c);
 }
 
-void client_end_wait(struct client *c)
+bool client_drop_reply(struct client *c, size_t from, bool stays)
 {
-    client_output_changed(c);
+    bool drop = !stays && (c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) != 0;
+
+    if (drop) {
+        c->out.len = from;
+    }
+    c->flags &= ~(uint32_t)CLIENT_REPLY_SKIP;
+    if (c->flags & CLIENT_REPLY_SKIP_NEXT) {
+        c->flags = (c->flags & ~(uint32_t)CLIENT_REPLY_SKIP_NEXT) | CLIENT_REPLY_SKIP;
+    }
+    return drop;
+}
+
+void client_end_wait(struct client *c, size_t from)
+{
+    if (!client_drop_reply(c, from, false)) {
+        client_output_changed(c);
+    }
     client_served(c);
 }
 
 static void on_block_deadline(struct ev_loop *loop, struct ev_timer *w, int events)
 {
     struct client *c = w->data;
+    size_t from = c->out.len;
 
     (void)loop;
     (void)events;
     node_refresh_clocks(c->node);
     if ((c->flags & CLIENT_CLOSE_ASAP) == 0 && c->block_fn(c, true, false)) {
-        client_end_wait(c);
+        client_end_wait(c, from);
     }
 }
 
 bool client_unblock(struct client *c, bool with_error)
 {
+    size_t from = c->out.len;
+
     if ((c->flags & CLIENT_BLOCKED) == 0 || (c->flags & CLIENT_AWAITS_CHANGE)) {
         return false;
     }
@@ -763,7 +782,7 @@ bool client_unblock(struct client *c, bool with_error)
     } else if (!c->block_fn(c, true, false)) {
         return false;
     }
-    client_end_wait(c);
+    client_end_wait(c, from);
     return true;
 }
 
@@ -774,10 +793,11 @@ void clients_check_blocked(struct node *n)
     while (l != &n->clients.blocked) {
         struct client *c = CONTAINER_OF(l, struct client, block_link);
         bool timed_out = c->block_deadline_us != 0 && n->now_us >= c->block_deadline_us;
+        size_t from = c->out.len;
 
         l = l->next;
         if ((c->flags & CLIENT_CLOSE_ASAP) == 0 && c->block_fn(c, timed_out, false)) {
-            client_end_wait(c);
+            client_end_wait(c, from);
         }
     }
 }

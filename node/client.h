@@ -231,10 +231,14 @@ void client_block(struct client *c, bool (*fn)(struct client *, bool, bool), int
 /* Likewise, but nobody asks @fn again and again: it is called at the deadline (0: none), by CLIENT
  * UNBLOCK and when the client goes away. Costs nothing while it lasts. */
 void client_wait(struct client *c, bool (*fn)(struct client *, bool, bool), int64_t deadline_us);
-/* End such a wait: after a reply without a gate / with the gate in place. block_fn is not called.
- */
-void client_end_wait(struct client *c);
+/* End such a wait: with a reply that begins at @from of the output and has no gate yet / after all
+ * that belongs to a reply was done. block_fn is not called. */
+void client_end_wait(struct client *c, size_t from);
 void client_served(struct client *c);
+/* A command's reply, which begins at @from of the output, is whole. It is taken back when the
+ * client asked for none (CLIENT REPLY), unless it @stays. True: it is gone. To be called once for
+ * each command. */
+bool client_drop_reply(struct client *c, size_t from, bool stays);
 /* Ask every blocked client again; cheap when there are none. */
 void clients_check_blocked(struct node *n);
 

@@ -133,21 +133,6 @@ void exec_call_within(struct cmd *outer, struct cmd *sub)
     outer->gate = MAX_OF(outer->gate, sub->gate);
 }
 
-/* Take back output of a client that asked for no replies, unless it @stays. */
-static bool drop_reply(struct client *c, size_t from, bool stays)
-{
-    bool drop = !stays && (c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) != 0;
-
-    if (drop) {
-        c->out.len = from;
-    }
-    c->flags &= ~(uint32_t)CLIENT_REPLY_SKIP;
-    if (c->flags & CLIENT_REPLY_SKIP_NEXT) {
-        c->flags = (c->flags & ~(uint32_t)CLIENT_REPLY_SKIP_NEXT) | CLIENT_REPLY_SKIP;
-    }
-    return drop;
-}
-
 /* EXEC itself was refused: the transaction goes with it, and the error says so. */
 static void abort_exec(struct client *c, const char *why)
 {
@@ -178,7 +163,7 @@ static enum exec_result refused(struct client *c, const struct command *command,
     if (c->flags & CLIENT_MULTI) {
         c->flags |= CLIENT_DIRTY_EXEC;
     }
-    if (!drop_reply(c, from, false)) {
+    if (!client_drop_reply(c, from, false)) {
         gate_plain(c);
     }
     return EXEC_DONE;
@@ -316,7 +301,11 @@ static void finish(struct client *c, const struct cmd *cmd, size_t from, uint16_
 {
     c->commands++;
     note_writes(c, cmd);
-    if (!drop_reply(c, from, cmd->pushed) && c->out.len > from) {
+    if ((c->flags & CLIENT_BLOCKED) && !cmd->retry) {
+        assert(c->out.len == from); /* its reply comes when the wait ends: client_end_wait() */
+        return;
+    }
+    if (!client_drop_reply(c, from, cmd->pushed) && c->out.len > from) {
         gate_reply(c, cmd, slot);
     }
 }
@@ -438,7 +427,7 @@ enum exec_result exec_request(struct client *c, const struct arg *argv, int argc
         if (!txn_enqueue(c, &cmd)) {
             return refused(c, command, from);
         }
-        if (!drop_reply(c, from, false)) {
+        if (!client_drop_reply(c, from, false)) {
             gate_plain(c);
         }
         unpark_state(c);

@@ -114,6 +114,7 @@ static void disconnect(struct migration *m)
 static void end_with_error(struct migration *m, bool redirect)
 {
     struct client *c = m->client;
+    size_t from = c->out.len;
 
     if (redirect && c->node->config.cluster_enabled) {
         route_reply_redirect(c, m->group, m->slot < 0 ? 0 : (uint16_t)m->slot, &c->reply);
@@ -125,7 +126,7 @@ static void end_with_error(struct migration *m, bool redirect)
                               "here, and may be on the target as well");
     }
     migrate_free(m);
-    client_end_wait(c);
+    client_end_wait(c, from);
 }
 
 /* The handler deletes and replies. */

@@ -19,7 +19,6 @@ struct call {
     system_reply_fn *done;
     struct system_request *request;
     int64_t deadline_us;
-    bool quiet; /* CLIENT REPLY OFF or SKIP */
 };
 
 static void on_outcome(struct node *n, void *ctx, enum system_outcome outcome, const char *error);
@@ -56,12 +55,9 @@ static void end_call(struct call *call, size_t from)
     if (c->out.len > from && reply[0] == '-') {
         stats_error(&c->node->stats, reply, c->out.len - from);
     }
-    if (call->quiet) {
-        c->out.len = from;
-    }
     c->flags &= ~(uint32_t)CLIENT_AWAITS_CHANGE;
     call_free(call);
-    client_end_wait(c);
+    client_end_wait(c, from);
 }
 
 static void on_outcome(struct node *n, void *ctx, enum system_outcome outcome, const char *error)
@@ -135,7 +131,6 @@ void system_change(struct cmd *c, system_make_fn *make, system_reply_fn *done)
     call->make = make;
     call->done = done;
     call->deadline_us = c->node->now_us + c->node->config.outcome_wait_timeout * 1000;
-    call->quiet = (client->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) != 0;
     if (!ask(call)) {
         call_free(call);
         return;

@@ -201,8 +201,8 @@ void cmd_reset(struct cmd *c)
     tracking_disable(client);
     monitor_end(client);
     client->flags &= ~(uint32_t)(CLIENT_READONLY | CLIENT_ASKING | CLIENT_REPLY_OFF |
-                                 CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT | CLIENT_CAN_REDIRECT |
-                                 CLIENT_NO_TOUCH | CLIENT_NO_EVICT);
+                                 CLIENT_REPLY_SKIP_NEXT | CLIENT_CAN_REDIRECT | CLIENT_NO_TOUCH |
+                                 CLIENT_NO_EVICT); /* a SKIP is for this reply itself */
     acl_greet(client);
     client->db = 0;
     free(client->name);

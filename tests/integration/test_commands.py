@@ -356,6 +356,23 @@ def test_client_reply(leader):
         assert error(c, "CLIENT", "REPLY", "x") == "ERR syntax error"
 
 
+def test_client_reply_holds_for_what_is_answered_later(leader):
+    """A reply that comes when a wait ends is dropped as well, and SKIP is used up by it alone."""
+    with leader.client() as c:
+        for line in (b"BLPOP none 0.01", b"WAIT 9 10", b"SAVE", b"DEBUG POPULATE 3 p", b"FUNCTION FLUSH", b"RESET"):
+            c.send_raw(b"CLIENT REPLY SKIP\r\n" + line + b"\r\nECHO 1\r\nECHO 2\r\n")
+            assert (line, c.read(), c.read()) == (line, b"1", b"2")
+            c.send_raw(b"CLIENT REPLY OFF\r\n" + line + b"\r\nECHO 1\r\nCLIENT REPLY ON\r\nECHO 2\r\n")
+            if line == b"RESET":
+                assert (c.read(), c.read()) == ("RESET", b"1")  # which switches replies on
+            assert (line, c.read(), c.read()) == (line, "OK", b"2")
+        c.send_raw(b"CLIENT REPLY SKIP\r\nBLPOP later 0\r\nECHO 1\r\n")
+        with leader.client() as other:
+            eventually(lambda: info(other, "clients")["blocked_clients"] == "1", what="it waits")
+            other.call("RPUSH", "later", "x")
+        assert c.read() == b"1"
+
+
 def test_client_pause_all_holds_everybody(leader):
     with leader.client() as c, leader.client() as other:
         assert c.call("CLIENT", "PAUSE", "60000") == "OK"
