@@ -624,7 +624,7 @@ struct call {
     const struct command *command;
     const struct arg *argv;
     int argc;
-    int n_keys; /* < 0: the command itself will say what is wrong */
+    int n_keys; /* that are clear: the command itself will say what is wrong */
     const int *positions;
     const uint16_t *flags;
     struct channels channels;
@@ -690,7 +690,7 @@ enum acl_result acl_user_check(const struct acl_user *u, const struct command *c
         flags = mem_alloc((size_t)argc * sizeof *flags);
     }
     if (command->n_key_specs > 0) {
-        c.n_keys = command_keys(command, argv, argc, positions, flags, argc);
+        c.n_keys = command_clear_keys(command, argv, argc, positions, flags, argc);
     }
     c.positions = positions;
     c.flags = flags;

@@ -54,7 +54,8 @@ int route_slot(const struct command *cmd, const struct arg *argv, int argc)
     int n = command_keys(cmd, argv, argc, positions, NULL, argc);
 
     if (n < 0) {
-        slot = ROUTE_BAD_ARGS;
+        slot = ROUTE_BAD_ARGS; /* unless a key is clear: the command may look at it all the same */
+        n = command_clear_keys(cmd, argv, argc, positions, NULL, argc);
     }
     for (int i = 0; i < n; i++) {
         int s = cluster_slot(argv[positions[i]].p, argv[positions[i]].n);

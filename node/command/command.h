@@ -151,6 +151,11 @@ const struct command *command_table(size_t *n);
  * The arity must be right. */
 int command_keys(const struct command *c, const struct arg *argv, int argc, int *positions,
                  uint16_t *flags, int max);
+/* The same, but for arguments of which only some make no sense, those keys that are clear: a
+ * handler may look at them before it sees what is wrong ("GEORADIUS key 0 0 1 m STORE"). Never -1.
+ */
+int command_clear_keys(const struct command *c, const struct arg *argv, int argc, int *positions,
+                       uint16_t *flags, int max);
 /* Can a call of it have keys at all? (The channels of SSUBSCRIBE have a key spec, but are none.) */
 bool command_has_keys(const struct command *c);
 

@@ -199,6 +199,9 @@ static int spec_find(const struct command *c, const struct key_spec *s, const st
 {
     int64_t n;
 
+    if (s->find == 'r' && s->begin == 'i' && begin >= argc && s->last_key < 0) {
+        return 0; /* an empty list, which the arity allows: PFMERGE's sources */
+    }
     if (s->find == 'r') {
         r->first = begin;
         r->step = s->step;
@@ -227,15 +230,13 @@ static int spec_find(const struct command *c, const struct key_spec *s, const st
     return r->first < argc && r->last < argc && r->last >= r->first && r->step > 0 ? 1 : -1;
 }
 
-int command_keys(const struct command *c, const struct arg *argv, int argc, int *positions,
-                 uint16_t *flags, int max)
+/* False: some of the arguments make no sense; *@f has the keys that are clear. */
+static bool find_keys(const struct command *c, const struct arg *argv, int argc, struct found *f)
 {
-    struct found f = {.max = max};
+    bool ok = true;
 
-    f.positions = positions;
-    f.flags = flags;
-    if (find_own_keys(c, argv, argc, &f)) {
-        return f.n;
+    if (find_own_keys(c, argv, argc, f)) {
+        return true;
     }
     for (size_t i = 0; i < c->n_key_specs; i++) {
         const struct key_spec *s = &c->key_specs[i];
@@ -251,7 +252,7 @@ int command_keys(const struct command *c, const struct arg *argv, int argc, int 
             int key = unknown_key(c, s, argv, argc);
 
             if (key > 0) {
-                note(&f, key, spec_flags(c, s, argv, argc));
+                note(f, key, spec_flags(c, s, argv, argc));
             }
             continue;
         }
@@ -264,15 +265,33 @@ int command_keys(const struct command *c, const struct arg *argv, int argc, int 
             continue;
         }
         if (rc < 0) {
-            return -1;
+            ok = false;
+            continue;
         }
-        if (flags != NULL) {
+        if (f->flags != NULL) {
             key_flags = spec_flags(c, s, argv, argc);
         }
         for (int k = r.first; k <= r.last; k += r.step) {
-            note(&f, k, key_flags);
+            note(f, k, key_flags);
         }
     }
+    return ok;
+}
+
+int command_keys(const struct command *c, const struct arg *argv, int argc, int *positions,
+                 uint16_t *flags, int max)
+{
+    struct found f = {.positions = positions, .flags = flags, .max = max};
+
+    return find_keys(c, argv, argc, &f) ? f.n : -1;
+}
+
+int command_clear_keys(const struct command *c, const struct arg *argv, int argc, int *positions,
+                       uint16_t *flags, int max)
+{
+    struct found f = {.positions = positions, .flags = flags, .max = max};
+
+    (void)find_keys(c, argv, argc, &f);
     return f.n;
 }
 

@@ -138,6 +138,34 @@ def test_a_key_is_served_by_the_leader_of_its_group(even):
     assert len(even.digests()) == 1
 
 
+def test_a_key_that_is_clear_decides_also_where_other_words_make_no_sense(even):
+    """Words that cannot be keys must not hide those that are: the handler looks at these, and would do so in the
+    group of another slot."""
+    nodes = even.by_number()
+    for group, leader in nodes.items():
+        key = tag_of(group) + "here"
+        calls = {
+            ("PFMERGE", key + "merged"): "OK",
+            ("GEORADIUS", key, 0, 0, 1, "m", "STORE"): "ERR syntax error",
+            ("GEORADIUS", key, 0, 0, 1, "m", "STOREDIST"): "ERR syntax error",
+            ("SORT", key, "STORE"): "ERR syntax error",
+            ("ZUNIONSTORE", key, 0, key): "ERR at least 1 input key is needed",
+            ("ZUNIONSTORE", key, 7, key): "ERR syntax error",
+        }
+        for words, want in calls.items():
+            for node in even.nodes:
+                with node.client() as c:
+                    reply = c.pipeline([words, ("MULTI",), words, ("EXEC",), ("DISCARD",)])
+                    script = [("EVAL", "return redis.pcall(unpack(ARGV))", 1, key, *words)]
+                    if node is leader:
+                        assert str(reply[0]).startswith(want), (words, reply)
+                        assert str(reply[3][0]).startswith(want), (words, reply)
+                        assert str(c.pipeline(script)[0]).startswith(want), words
+                    else:
+                        assert [str(r).split()[0] for r in reply[:3]] == ["MOVED", "OK", "MOVED"], (words, reply)
+    assert len(even.digests()) == 1
+
+
 # ---- commands over the keyspace ------------------------------------------------------------------
 
 

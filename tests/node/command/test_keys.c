@@ -149,12 +149,28 @@ static void each_kind_of_spec_is_understood(void **state)
                                                 .find = 'r',
                                                 .last_key = -1,
                                                 .step = 1}};
+    static const struct key_spec key_and_store[] = {
+        {.flags = KEYSPEC_RO, .begin = 'i', .begin_index = 1, .find = 'r', .step = 1},
+        {.flags = KEYSPEC_OW,
+         .begin = 'k',
+         .begin_keyword = "STORE",
+         .begin_index = 2,
+         .find = 'r',
+         .step = 1}};
+    static const struct key_spec one_and_others[] = {
+        {.flags = KEYSPEC_RW, .begin = 'i', .begin_index = 1, .find = 'r', .step = 1},
+        {.flags = KEYSPEC_RO,
+         .begin = 'i',
+         .begin_index = 2,
+         .find = 'r',
+         .last_key = -1,
+         .step = 1}};
     static const struct {
         const char *line;
         const struct key_spec *specs;
         uint8_t n;
         uint32_t flags;
-        int found; /* -1: nonsense */
+        int found; /* -1: nonsense, but for what stands in .at */
         int at[4];
     } cases[] = {
         {"MSET a 1 b 2", second_of_two, 1, 0, 2, {1, 3}},
@@ -169,8 +185,12 @@ static void each_kind_of_spec_is_understood(void **state)
         {"ZUNION s 99999999999 a b", counted, 1, 0, -1, {0}},
         {"ZUNION s x a b", counted, 1, 0, -1, {0}},
         {"ZUNION s", counted, 1, 0, -1, {0}},
+        {"GEORADIUS k x k 0 m STORE", key_and_store, 2, 0, -1, {1}},
+        {"GEORADIUS k x k 0 m STORE d", key_and_store, 2, 0, 2, {1, 7}},
         {"MIGRATE h p k 0 10 KEYS a b", fixed_and_optional, 2, 0, 3, {3, 7, 8}},
         {"MIGRATE h p k 0 10", fixed_and_optional, 2, 0, 1, {3}},
+        {"PFMERGE a b c", one_and_others, 2, 0, 3, {1, 2, 3}},
+        {"PFMERGE a", one_and_others, 2, 0, 1, {1}},
         {"SSUBSCRIBE a b", channels, 1, 0, 0, {0}},
     };
 
@@ -189,6 +209,12 @@ static void each_kind_of_spec_is_understood(void **state)
         assert_int_equal(command_keys(&command, c.argv, c.argc, at, NULL, 8), cases[i].found);
         for (int k = 0; k < cases[i].found; k++) {
             assert_int_equal(at[k], cases[i].at[k]);
+        }
+        if (cases[i].found < 0) {
+            int clear = cases[i].at[0] > 0 ? 1 : 0;
+
+            assert_int_equal(command_clear_keys(&command, c.argv, c.argc, at, NULL, 8), clear);
+            assert_true(clear == 0 || at[0] == cases[i].at[0]);
         }
         if (cases[i].found > 1) { /* no more than there is room for */
             assert_int_equal(command_keys(&command, c.argv, c.argc, at, NULL, 1), 1);
