@@ -13,13 +13,14 @@ import time
 
 import diff_commands
 import payloads
-from diff_commands import FAR_AT_MS, FAR_AT_SECONDS, Source, Step
+from diff_commands import FAR_AT_MS, FAR_AT_SECONDS, KEYS, Source, Step
 
 for _path in sorted((pathlib.Path(__file__).parent / "differential").glob("diff_*.py")):
     importlib.import_module(_path.stem)
 
 import diff_dump  # noqa: E402
 import diff_hash_set  # noqa: E402
+import diff_hll  # noqa: E402
 import diff_list  # noqa: E402
 import diff_sort  # noqa: E402
 import diff_stream  # noqa: E402
@@ -35,11 +36,13 @@ _SOON_MS = {t for t in FAR_AT_MS if len(t) < 19}
 class Maker(Source):
     """Draws commands. Many times to live are so short that they end within the sequence, or in the next one."""
 
-    def __init__(self, rng, sink_port, functions_dump):
+    def __init__(self, rng, sink_port, functions_dump, tags=()):
         super().__init__(rng)
         self.sink_port = sink_port  # of a server for MIGRATE
         self.functions_dump = functions_dump  # for FUNCTION RESTORE
         self.family = None  # of the command that is being made
+        self.tags = tags  # hash tags: what belongs together gets one of them before its keys; none: as they are
+        self.tag = None  # of what is being made
 
     def key(self):
         """Half of the commands find a value of their type."""
@@ -61,10 +64,23 @@ class Maker(Source):
         """The words of one random command, or of several that belong together."""
         table = table or TABLE
         make, family = self.rng.choices(table.makers, cum_weights=table.weights)[0]
-        outer, self.family = self.family, family
+        outer, self.family = (self.family, self.tag), family
+        if self.tags and self.tag is None:
+            self.tag = self.pick(self.tags)
         made = make(self)
-        self.family = outer
-        return [self._hurried(step.args if isinstance(step, Step) else step) for step in made]
+        out = [self._placed(self._hurried(step.args if isinstance(step, Step) else step)) for step in made]
+        self.family, self.tag = outer
+        return out
+
+    def _placed(self, words):
+        """All keys in the slot of the tag. (Another word that looks like a key is changed as well: why not.)"""
+        if not self.tag:
+            return words
+        return tuple(self.tag + w if w in ALL_KEYS else w for w in words)
+
+    def declared(self):
+        """Keys of a script whose calls bring keys of their own: with slots it must say where it belongs."""
+        return [b"1", self.key()] if self.tag else [b"0"]
 
     def command(self):
         """One that stands alone."""
@@ -90,6 +106,8 @@ _CATEGORIES = {"@list": b"list", "@hash": b"hash", "@set": b"set", "@sortedset":
 FAMILIES = sorted(set(_CATEGORIES.values()))
 FAMILY_KEYS = {f: [b"%s%d" % (f, i) for i in range(1, 5)] for f in FAMILIES}
 FAMILY_KEYS[b"stream"] = diff_stream.STREAMS
+# Not the empty key: it is many another word as well, and has a slot of its own.
+ALL_KEYS = set(KEYS + diff_hll.KEYS + diff_sort.LISTS + sum(FAMILY_KEYS.values(), [])) - {b""}
 _family_of = {}
 
 
@@ -377,9 +395,9 @@ def _text(s):
     return [text, *_pair(s, text)]
 
 
-own("EVAL", 10, inner=False)(lambda s: [s.pick(FORMS), b"0", *_packed(s)])
+own("EVAL", 10, inner=False)(lambda s: [s.pick(FORMS), *s.declared(), *_packed(s)])
 own("EVAL (of a list)", 12, inner=False)(_text)
-own("FCALL", 5, inner=False)(lambda s: [b"run", b"0", *_packed(s)])
+own("FCALL", 5, inner=False)(lambda s: [b"run", *s.declared(), *_packed(s)])
 own("FCALL (other)", 1, inner=False)(lambda s: [b"add", b"1", s.key()])
 own("FUNCTION LOAD", 1.5, inner=False)(
     lambda s: [b"REPLACE", s.pick(LIBRARIES)] if s.chance(0.7) else s.options([b"REPLACE"], 1) + [OTHER_LIBRARY]

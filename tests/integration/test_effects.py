@@ -3,8 +3,9 @@
 
 Random sequences of commands (effects_commands.py: all write commands of the table, scripts, functions,
 transactions, commands that wait, times to live that end in between), sent by several clients at a time to a
-cluster of three whose leader changes meanwhile: planned, killed, stopped for a while; some with eviction. After
-each sequence
+cluster of three whose leader changes meanwhile: planned, killed, stopped for a while; some with eviction. With
+cluster-enabled no, and with the slots over several groups, whose leaders come and go independently: there each
+client talks to the leaders of one group after another, and follows MOVED. After each sequence
 
   - the digests of all replicas at the same log index must be the same,
   - and again after one node was killed and came back from nothing but its log, since the very first entry,
@@ -13,10 +14,11 @@ each sequence
 now and then the third is fed by another's snapshot. A sequence finds the data that the one before left, unless
 it begins by flushing them; a failure tells how to run what led to it again, and what differs:
 
-    HOLDFAST_EFFECTS_SEED=17 HOLDFAST_EFFECTS_SEQUENCES=3 pytest -k test_effects_equal_state tests/integration
+    HOLDFAST_EFFECTS_SEED=17 HOLDFAST_EFFECTS_SEQUENCES=3 pytest -k 'equal_state and not groups' tests/integration
 
 runs three sequences from the seed 17 on. Time is not replayed: run it a few times. Without a seed four clusters
-run 50 sequences each; HOLDFAST_EFFECTS_SEQUENCES=2000 is a long run, with a new cluster after every 50."""
+run 50 sequences each, and one of several groups a few; HOLDFAST_EFFECTS_SEQUENCES=2000 is a long run, with a new
+cluster after every 50."""
 
 import collections
 import contextlib
@@ -26,15 +28,18 @@ import time
 
 import effects_commands
 import pytest
-from holdfast import SLOW, Client, Cluster, ConnectionClosed, ReplyError, eventually, fields, info
+from holdfast import SLOW, Client, Cluster, ConnectionClosed, ReplyError, eventually, fields, info, slot_of
 
 COMMANDS = 500  # of a sequence, without those that a node refused
 CLIENTS = 3
 ROUND = 25  # commands of each client that are under way at a time
 PER_CLUSTER = 50
 SEQUENCES = int(os.environ.get("HOLDFAST_EFFECTS_SEQUENCES", PER_CLUSTER))
+SEQUENCES_OF_GROUPS = int(os.environ.get("HOLDFAST_EFFECTS_SEQUENCES", 18))
 SEED = os.environ.get("HOLDFAST_EFFECTS_SEED")
 FIRST_SEEDS = [int(SEED)] if SEED else [1, 1_000_001, 2_000_001, 3_000_001]
+FIRST_SEED_OF_GROUPS = int(SEED) if SEED else 4_000_001
+GROUPS = 3
 DATABASES = 16
 SETTINGS = {"snapshot_log_size": "4gb", "log_segment_size": "1mb", "raft_heartbeat_interval": 30}
 SETTINGS |= {"raft_election_timeout": 200, "maxmemory_samples": 5}
@@ -49,6 +54,20 @@ ENCODINGS = [
 POLICIES = ["allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-lru", "volatile-random", "volatile-ttl"]
 REFUSED = ("READONLY", "OOM", "LOADING", "CLUSTERDOWN", "MOVED", "UNBLOCKED", "MASTERDOWN")  # not executed
 BIG = b"x" * 1_000_000
+# What is no write by itself, and must be among what was drawn as well.
+NOT_WRITES = {"EVAL", "EVALSHA", "FCALL", "MULTI", "EXEC", "WATCH"}
+NOT_WITH_SLOTS = {"MOVE", "SWAPDB"}
+
+
+def tags_of(group, count):
+    """Hash tags whose slots are of the group."""
+    first, last = (16384 * g // GROUPS for g in (group - 1, group))
+    tags = (b"{%c}" % letter for letter in b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    return [tag for tag in tags if first <= slot_of(tag) < last][:count]
+
+
+# Mostly one, so that clients meet at the keys.
+TAGS = {group: (t[0], t[0], t[1]) for group in range(1, GROUPS + 1) for t in [tags_of(group, 2)]}
 
 
 def command_table(node):
@@ -86,38 +105,56 @@ def show(words):
 # ---- what the replicas hold ------------------------------------------------------------------------
 
 
-def applied(nodes):
-    return [n.group()["applied"] for n in nodes]
+def in_groups(cluster, node, field):
+    """What INFO says of each data group on the node."""
+    lines = node.info("raft")
+    return tuple(int(fields(lines[f"group{g}"])[field]) for g in cluster.groups)
 
 
 def digests_at_one_index(cluster):
-    """{node: digest}, of a moment when all had applied the same and went on applying nothing."""
+    """{node: digest}, of a moment when all had applied the same and went on applying nothing. The digest is of
+    all groups: that of nodes whose groups are equal, each for itself, is equal."""
     nodes = cluster.running()
 
+    def applied():
+        return [in_groups(cluster, n, "applied") for n in nodes]
+
     def look():
-        before = applied(nodes)
+        before = applied()
         if len(set(before)) > 1:
             return None
         found = {n: n.call("DEBUG", "DIGEST") for n in nodes}
-        return found if applied(nodes) == before else None
+        return found if applied() == before else None
 
     return eventually(look, 30, "all nodes have applied the same index", step_s=0.005)
 
 
-def content(node):
-    """{(database, key): digest of the value} of all keys that a client sees."""
+def keys_of(nodes, db):
+    """All that a client sees: with slots, what the leaders of the groups show."""
+    found = set()
+    for node in nodes:
+        with node.client() as c:
+            c.call("SELECT", db)
+            found.update(c.call("KEYS", "*"))
+    return sorted(found)
+
+
+def content(node, keys):
+    """{(database, key): digest of the value} of @keys (by database); none of what is not there."""
     out = {}
     with node.client() as c:
-        for db in range(DATABASES):
+        for db, names in keys.items():
             c.call("SELECT", db)
-            keys = sorted(c.call("KEYS", "*"))
-            for key, value in zip(keys, c.call("DEBUG", "DIGEST-VALUE", *keys) if keys else []):
-                out[db, key] = value
+            for key, value in zip(names, c.call("DEBUG", "DIGEST-VALUE", *names) if names else []):
+                if value.strip("0"):
+                    out[db, key] = value
     return out
 
 
 def describe(node, db, key):
     with node.client() as c:
+        if not node.cluster.plain:
+            c.call("READONLY")
         c.call("SELECT", db)
         looks = [("TYPE", key), ("OBJECT", "ENCODING", key), ("PEXPIRETIME", key), ("DUMP", key)]
         return " ".join(clip(r, 400) for r in c.pipeline(looks))
@@ -126,7 +163,8 @@ def describe(node, db, key):
 def differences(cluster, history):
     """What differs between the nodes, and what was done to that."""
     nodes = cluster.running()
-    held = {n: content(n) for n in nodes}
+    keys = {db: keys_of(nodes, db) for db in range(DATABASES if cluster.plain else 1)}
+    held = {n: content(n, keys) for n in nodes}
     lines = []
     for db, key in sorted(set().union(*held.values())):
         if len({h.get((db, key)) for h in held.values()}) > 1:
@@ -147,6 +185,7 @@ class Effects:
 
     def __init__(self, cluster, sink):
         self.cluster = cluster
+        self.groups = list(cluster.groups)
         self.by_log, self.by_snapshot, self.stays = cluster.nodes
         self.sink = sink.nodes[0]
         table = command_table(cluster.leader())
@@ -155,59 +194,85 @@ class Effects:
         assert not missing, f"write commands without a generator: {sorted(missing)}"
         self.dump = functions_dump(cluster.leader())
         self.succeeded = collections.Counter()
+        self.stats = collections.Counter()  # of all nodes, over their restarts
         self.sent = self.executed = 0
         self.history = []  # (client, words, reply) since the last flush, of the last few thousand
         self.begun = []  # seeds since the data were flushed
-        self.clients = []
+        self.ports = {}  # group -> of its leader, as far as the clients know
+        self.connections = {}  # (client, port) -> Client
+        self.again = {}  # client -> (group, what was refused with MOVED)
         self.is_limited = False  # maxmemory
 
     def close(self):
-        for c in self.clients:
+        for c in self.connections.values():
             c.close()
-        self.clients = []
+        self.connections = {}
 
     # -- clients
 
     def connect(self):
-        """All clients to the leader."""
+        """All clients anew, to whoever leads."""
         self.close()
 
         def connected():
-            port = self.cluster.leader().port
-            self.clients = [Client(port, 20 * SLOW) for _ in range(CLIENTS)]
-            self.clients[0].call("HELLO", "3")
+            self.ports = {g: self.cluster.leader(g).port for g in self.groups}
+            for number in range(CLIENTS):
+                for group in self.groups:
+                    self.connection(number, group)
             return True
 
         eventually(connected, 20, "clients are connected")
 
-    def send(self, maker):
-        """One round of every client; what was sent."""
+    def connection(self, number, group):
+        """That of the client to the leader of the group."""
+        port = self.ports[group]
+        if (number, port) not in self.connections:
+            c = self.connections[number, port] = Client(port, 20 * SLOW)
+            if number == 0:
+                c.call("HELLO", "3")
+        return self.connections[number, port]
+
+    def send(self, rng, maker):
+        """One round of every client; [(client, group, connection, what was sent)]."""
         batches = []
-        for c in self.clients:
-            batch = []
+        for number in range(CLIENTS):
+            group, batch = self.again.pop(number, (rng.choice(self.groups) if len(self.groups) > 1 else 1, []))
+            if not self.cluster.plain:
+                maker.tags = TAGS[group]
             while len(batch) < ROUND:
                 batch += maker.commands()
             batch += [(b"DISCARD",), (b"UNWATCH",)]  # what a cut command has left open
-            batches.append(batch)
+            c = None
             with contextlib.suppress(OSError, ConnectionClosed):
+                c = self.connection(number, group)
                 c.send_raw(b"".join(Client.encode(*words) for words in batch))
+            batches.append((number, group, c, batch))
         return batches
 
     def receive(self, batches):
         """Replies of a round, as far as they come."""
-        for number, (c, batch) in enumerate(zip(self.clients, batches)):
+        for number, group, c, batch in batches:
             self.sent += len(batch)
+            moved = []
             for at, words in enumerate(batch):
                 try:
+                    if c is None:
+                        raise ConnectionClosed
                     reply = c.read()
                     self.note(words)
                 except ReplyError as error:
                     reply = error.text
                 except (OSError, ConnectionClosed) as error:
                     self.history += [(number, w, repr(error)) for w in batch[at:]]
+                    self.connections = {k: other for k, other in self.connections.items() if other is not c}
                     break
+                if isinstance(reply, str) and reply.startswith("MOVED"):
+                    self.ports[group] = int(reply.rsplit(":", 1)[1])
+                    moved.append(words)
                 self.executed += not (isinstance(reply, str) and reply.startswith(REFUSED))
                 self.history.append((number, words, reply))
+            if moved:
+                self.again[number] = (group, moved[:ROUND])
         del self.history[: max(0, len(self.history) - 20 * COMMANDS)]
 
     def note(self, words):
@@ -218,6 +283,9 @@ class Effects:
 
     # -- what happens meanwhile
 
+    def any_group(self, rng):
+        return rng.choice(self.groups) if len(self.groups) > 1 else 1
+
     def other_than(self, leader, rng):
         return rng.choice([n for n in self.cluster.nodes if n is not leader])
 
@@ -225,15 +293,19 @@ class Effects:
         self.receive(batches)
 
     def failover(self, rng, batches):
-        leader = self.cluster.leader()
+        group = self.any_group(rng)
+        leader = self.cluster.leader(group)
+        words = [] if self.cluster.plain else ["GROUP", group]
         with contextlib.suppress(ReplyError):
-            self.other_than(leader, rng).call("CLUSTER", "FAILOVER")
+            self.other_than(leader, rng).call("CLUSTER", "FAILOVER", *words)
         self.receive(batches)
-        self.connect()
+        if self.cluster.plain or rng.random() < 0.5:
+            self.connect()  # else MOVED tells
 
     def kill(self, rng, batches):
-        leader = self.cluster.leader()
+        leader = self.cluster.leader(self.any_group(rng))
         self.alive()
+        self.count(leader)
         leader.kill()
         self.receive(batches)
         leader.start(wait=False)
@@ -241,9 +313,10 @@ class Effects:
         leader.wait_up()
 
     def stop(self, rng, batches):
-        leader = self.cluster.leader()
+        group = self.any_group(rng)
+        leader = self.cluster.leader(group)
         leader.stop()
-        eventually(self.cluster.find_leader, 20, "another leads")
+        eventually(lambda: self.cluster.find_leader(group), 20, "another leads")
         leader.cont()
         self.receive(batches)
         self.connect()
@@ -289,9 +362,10 @@ class Effects:
         maker = effects_commands.Maker(rng, self.sink.port, self.dump)
         self.begun.append(seed)
         try:
+            self.again = {}
             self.connect()
             if rng.random() < 0.3 or len(self.begun) == 1:
-                self.clients[1].call("FLUSHALL")
+                self.flush()
                 self.begun, self.history = [seed], []
             self.commands(rng, maker)
             self.no_limit()
@@ -301,11 +375,15 @@ class Effects:
         except BaseException as error:
             raise AssertionError(self.account(error)) from error
 
+    def flush(self):
+        for group in self.groups:
+            eventually(lambda group=group: self.cluster.leader(group).call("FLUSHALL"), 20, "it is flushed")
+
     def commands(self, rng, maker):
         plan = self.plan(rng)
         until, rounds = self.executed + COMMANDS, 0
         while self.executed < until:
-            batches = self.send(maker)
+            batches = self.send(rng, maker)
             plan.get(rounds, self.nothing)(rng, batches)
             self.alive()
             rounds += 1
@@ -322,50 +400,75 @@ class Effects:
 
     def save(self, node):
         """A snapshot of all that @node has applied now."""
-        index = int(node.group()["applied"])
+        wanted = in_groups(self.cluster, node, "applied")
+
+        def published():
+            return all(a >= b for a, b in zip(in_groups(self.cluster, node, "snapshot_index"), wanted))
+
         eventually(lambda: "started" in node.call("BGSAVE"), 10, "a snapshot starts")
-        eventually(lambda: int(node.group()["snapshot_index"]) >= index, 30, "the snapshot is published", 0.005)
+        eventually(published, 30, "the snapshots are published", 0.005)
+
+    def count(self, node):
+        stats = node.info("stats")
+        for name in ("expired_keys", "evicted_keys"):
+            self.stats[name] += int(stats.get(name, 0))
 
     def restart(self):
         self.save(self.by_snapshot)
-        assert self.by_log.group()["snapshot_index"] == "1", "its log is no longer whole"
+        assert set(in_groups(self.cluster, self.by_log, "snapshot_index")) == {1}, "its log is no longer whole"
         for node in (self.by_log, self.by_snapshot):
+            self.count(node)
             node.kill()
         for node in (self.by_log, self.by_snapshot):
             node.start(wait=False)
         for node in (self.by_log, self.by_snapshot):
             node.wait_up()
-        self.cluster.leader()
+        self.cluster.wait_serving()
 
     def account(self, error):
         """What a failure tells."""
         lines = [
             f"{error}",
             f"again: HOLDFAST_EFFECTS_SEED={self.begun[0]} HOLDFAST_EFFECTS_SEQUENCES={len(self.begun)} "
-            "pytest -k test_effects_equal_state tests/integration",
+            f"pytest -k 'equal_state and {'not ' if self.cluster.plain else ''}groups' tests/integration",
             "the last commands:",
         ]
         lines += [f"    {who}: {show(words)} -> {clip(reply, 80)}" for who, words, reply in self.history[-90:]]
         return "\n".join(lines)
 
+    def lead(self, node, group):
+        """@node leads the group, and goes on to."""
+        words = [] if self.cluster.plain else ["GROUP", group]
+
+        def leads():
+            if self.cluster.find_leader(group) is node:
+                return True
+            with contextlib.suppress(ReplyError):
+                node.call("CLUSTER", "FAILOVER", *words)
+            return False
+
+        eventually(leads, 20, f"node {node.number} leads group {group}", 0.2)
+
     def feed_by_snapshot(self):
         """The third node was away so long that the log no longer reaches back: it gets another's snapshot."""
+        self.count(self.stays)
         self.stays.kill()
-        self.cluster.leader()
-        if self.cluster.leader() is not self.by_snapshot:
-            self.by_snapshot.call("CLUSTER", "FAILOVER")
-        eventually(lambda: self.cluster.find_leader() is self.by_snapshot, 20, "it leads")
-        with self.by_snapshot.client() as c:
-            c.pipeline([("SET", "{big}", BIG)] * 24 + [("DEL", "{big}")])
+        self.cluster.wait_serving()
+        for group in self.groups:
+            self.lead(self.by_snapshot, group)
+            key = b"{big}" if self.cluster.plain else TAGS[group][0] + b"big"
+            with self.by_snapshot.client() as c:
+                c.pipeline([("SET", key, BIG)] * 24 + [("DEL", key)])
         self.save(self.by_snapshot)
         self.stays.start()
+        # Of a group that has another leader by now it may get the log, which is whole on node 1.
         eventually(lambda: self.stays.log_has("a snapshot at"), 30, "a snapshot came")
         self.check("after a snapshot was sent to node 3")
 
 
 @contextlib.contextmanager
-def effects(encodings):
-    with Cluster(nodes=1, plain=True) as sink, Cluster(plain=True, start=False, **SETTINGS) as cluster:
+def effects(encodings, **options):
+    with Cluster(nodes=1, plain=True) as sink, Cluster(start=False, **SETTINGS, **options) as cluster:
         if encodings:
             for node, options in zip(cluster.nodes, ENCODINGS):
                 node.options = options
@@ -382,18 +485,38 @@ def functions(node):
     return sorted(repr(entry) for entry in libraries)
 
 
+def check_sequences(first, count, encodings, **options):
+    """@count sequences from the seed @first on, on a new cluster. What the run has been through."""
+    with effects(encodings, **options) as run:
+        for seed in range(first, first + count):
+            run.run(seed)
+        run.feed_by_snapshot()
+        eventually(lambda: len({tuple(functions(n)) for n in run.cluster.nodes}) == 1, 10, "the same functions")
+    assert run.executed > run.sent * 0.7, f"only {run.executed} of {run.sent} commands were executed"
+    return run
+
+
+def check_all_happened(run, unless=frozenset()):
+    """The sequences were many enough to tell something about each of these."""
+    never = {n for n in run.writes | NOT_WRITES if run.succeeded[n] == 0} - unless
+    assert not never, f"these never succeeded: {sorted(never)}"
+    for name in ("expired_keys", "evicted_keys"):
+        assert run.stats[name] > 0, f"{name}: none"
+
+
 @pytest.mark.parametrize("first", FIRST_SEEDS)
 def test_effects_equal_state(first):
     for start in range(first, first + SEQUENCES, PER_CLUSTER):
         count = min(PER_CLUSTER, first + SEQUENCES - start)
-        with effects(encodings=first % 2_000_000 != 1) as run:
-            for seed in range(start, start + count):
-                run.run(seed)
-            run.feed_by_snapshot()
-            eventually(
-                lambda run=run: len({tuple(functions(n)) for n in run.cluster.nodes}) == 1, 10, "the same functions"
-            )
-        assert run.executed > run.sent * 0.7, f"only {run.executed} of {run.sent} commands were executed"
+        run = check_sequences(start, count, encodings=first % 2_000_000 != 1, plain=True)
         if count == PER_CLUSTER:
-            never = {n for n in run.writes if run.succeeded[n] == 0}
-            assert not never, f"these never succeeded: {sorted(never)}"
+            check_all_happened(run)
+
+
+def test_effects_equal_state_of_several_groups():
+    first, options = FIRST_SEED_OF_GROUPS, {"cluster_data_groups": GROUPS, "leader_balance_delay": 1000}
+    for start in range(first, first + SEQUENCES_OF_GROUPS, PER_CLUSTER):
+        count = min(PER_CLUSTER, first + SEQUENCES_OF_GROUPS - start)
+        run = check_sequences(start, count, encodings=True, **options)
+        if count >= min(PER_CLUSTER, 18):
+            check_all_happened(run, unless=NOT_WITH_SLOTS)
