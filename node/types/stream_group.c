@@ -316,7 +316,7 @@ bool stream_groups_relocate(struct stream *s, struct mover *m, struct value_curs
 {
     uint64_t until = mover_seen(m) + MIN_OF(n, (size_t)UINT32_MAX);
 
-    if (c->at == 0 && c->sub == 0 && s->groups != NULL) {
+    if (c->at == 0 && c->sub == 0 && s->n_groups > 0) {
         s->groups = mover_move(m, s->groups);
     }
     while (c->at < s->n_groups) {
