@@ -36,6 +36,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #define EVENTS_CAPACITY (1u << 16)
@@ -117,6 +118,10 @@ static void on_prepare(struct ev_loop *loop, struct ev_prepare *w, int events)
     clients_flush(n);
     if (link_is_in(&n->clients.resumed)) {
         node_has_work(n);
+    }
+    if (n->signal_waits) {
+        n->signal_waits = false;
+        node_shutdown(n);
     }
     if (n->shutdown_asked && node_shutdown_advance(n)) {
         block_end_all(n);
@@ -230,19 +235,59 @@ static void on_retry(struct ev_loop *loop, struct ev_timer *w, int events)
     }
 }
 
-static void on_signal(struct ev_loop *loop, struct ev_signal *w, int events)
-{
-    struct node *n = w->data;
+/* ---- signals ---------------------------------------------------------------------------------
+ *
+ * They are read from a descriptor instead of being delivered, so that a long script can look for
+ * them, too. */
 
-    (void)loop;
-    (void)events;
-    if (n->shutdown_asked) {
-        log_warning("second signal %d: exiting now", w->signum);
+static void on_signal(struct node *n, int signal)
+{
+    if (n->shutdown_asked || n->signal_waits) {
+        log_warning("second signal %d: exiting now", signal);
         _exit(1); /* the log is safe at any moment */
     }
-    log_notice("signal %d: shutting down", w->signum);
-    n->shutdown_signal = w->signum;
-    node_shutdown(n);
+    log_notice("signal %d: shutting down", signal);
+    n->shutdown_signal = signal;
+    n->shutdown_deadline_us = clock_boot_us() + n->config.shutdown_timeout * 1000000;
+    n->signal_waits = true;
+}
+
+static void read_signals(struct node *n)
+{
+    struct signalfd_siginfo info;
+
+    while (read(n->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        on_signal(n, (int)info.ssi_signo);
+    }
+}
+
+static void on_signals(struct ev_loop *loop, struct ev_io *w, int events)
+{
+    (void)loop;
+    (void)events;
+    read_signals(w->data);
+}
+
+bool node_is_to_stop(struct node *n, int64_t *deadline_us)
+{
+    read_signals(n);
+    *deadline_us = n->shutdown_deadline_us;
+    return n->signal_waits || n->shutdown_asked;
+}
+
+/* Before any thread is started, so that none of them gets these signals. */
+static int take_signals(struct node *n)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0) {
+        return -1;
+    }
+    n->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    return n->signal_fd < 0 ? -1 : 0;
 }
 
 /* ---- shutting down ------------------------------------------------------------------------- */
@@ -404,16 +449,14 @@ static void start_watchers(struct node *n)
     ev_idle_init(&n->idle, on_idle);
     ev_timer_init(&n->cron, on_cron, 0.001, 1.0 / (double)n->config.hz);
     ev_timer_init(&n->retry, on_retry, DEADLINE_CHECK_S, DEADLINE_CHECK_S);
-    ev_signal_init(&n->sigterm, on_signal, SIGTERM);
-    ev_signal_init(&n->sigint, on_signal, SIGINT);
+    ev_io_init(&n->signals, on_signals, n->signal_fd, EV_READ);
     n->prepare.data = n->check.data = n->idle.data = n->cron.data = n->retry.data = n;
-    n->sigterm.data = n->sigint.data = n;
+    n->signals.data = n;
     ev_prepare_start(loop, &n->prepare);
     ev_check_start(loop, &n->check);
     ev_timer_start(loop, &n->cron);
     ev_timer_start(loop, &n->retry);
-    ev_signal_start(loop, &n->sigterm);
-    ev_signal_start(loop, &n->sigint);
+    ev_io_start(loop, &n->signals);
 }
 
 static void init_clients(struct clients *c)
@@ -433,6 +476,10 @@ int node_start(struct node *n)
 {
     uint64_t seed;
 
+    if (take_signals(n) != 0) {
+        log_warning("cannot read signals from a descriptor");
+        return -1;
+    }
     if (!memory_purge_aside()) {
         log_verbose("the allocator has no thread of its own to give memory back");
     }
@@ -523,4 +570,7 @@ void node_stop(struct node *n)
     config_release(&n->config);
     free(n->config_file);
     free(n->executable);
+    if (n->signal_fd >= 0) {
+        close(n->signal_fd);
+    }
 }

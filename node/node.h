@@ -77,7 +77,8 @@ struct node {
     char *config_file; /* absolute; NULL: none */
     char *executable;
     bool shutdown_asked;
-    int shutdown_signal;
+    int shutdown_signal; /* the last one that came; 0: none */
+    bool signal_waits;   /* it is acted on at the end of the turn */
     int64_t shutdown_deadline_us;
 
     struct ev_prepare prepare; /* end of a loop turn: batches out, replies out */
@@ -86,7 +87,8 @@ struct node {
     struct ev_timer cron;      /* hz times a second */
     struct ev_timer retry;     /* soonest deadline of parked clients and unconfirmed reads */
     bool expire_more;          /* keys are due that the last slice did not get to */
-    struct ev_signal sigterm, sigint, sighup;
+    int signal_fd;             /* signalfd of SIGTERM and SIGINT, which are blocked; -1: none */
+    struct ev_io signals;
 };
 
 /* Wall clock of the turn's command; boot clock; both refreshed. */
@@ -107,6 +109,11 @@ void node_stop(struct node *n);
 void node_shutdown(struct node *n);
 /* True when nothing holds the shutdown up any more. */
 bool node_shutdown_advance(struct node *n);
+
+/* Asked from within a command that takes long: is there to be a shutdown, or has a signal that asks
+ * for one come since it began? Then *@deadline_us is when it should be over (boot clock). A second
+ * signal ends the process here. */
+MUST_CHECK bool node_is_to_stop(struct node *n, int64_t *deadline_us);
 
 /* Sliced work has come up (apply, load, free, upkeep): do not sleep. */
 void node_has_work(struct node *n);

@@ -288,6 +288,7 @@ static int call(lua_State *L, bool raise)
     if (s->run == NULL) {
         return vm_raise(L, "redis.call/pcall can only be called inside a script invocation");
     }
+    vm_check_ending(L); /* whoever has caught that: nothing is written any more */
     error = take_args(L, s, argc);
     if (error != NULL) {
         lua_pushfstring(L, "ERR %s", error);

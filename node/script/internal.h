@@ -43,7 +43,8 @@ struct script_run {
     bool is_function;
     bool wrote;
     bool slow;   /* past busy-reply-threshold */
-    bool killed; /* by SCRIPT KILL */
+    bool killed; /* by SCRIPT KILL, or since the node is to stop */
+    bool told;   /* that the node is to stop */
     int resp;    /* redis.setresp() */
     int64_t started_us, served_us;
     size_t batch_bytes; /* of the open batch when it began */

@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SERVE_INTERVAL_US 10000 /* a slow script lets other clients be answered so often */
 
@@ -194,6 +195,49 @@ static void note_slow(struct script_run *r, int64_t ran_us)
         r->is_function ? "FUNCTION" : "SCRIPT");
 }
 
+static void note_stop(struct script_run *r)
+{
+    const char *what = r->is_function ? "function" : "script";
+
+    r->told = true;
+    if (r->wrote) {
+        log_notice("%s %s has written: the shutdown waits for its end, for up to "
+                   "shutdown-timeout",
+                   what, r->name);
+    } else {
+        log_notice("%s %s holds the shutdown up: it is ended when it has run for "
+                   "busy-reply-threshold",
+                   what, r->name);
+    }
+}
+
+/* The node is to stop. What a script has written is in the open batch, which is proposed
+ * when the script has ended: a process that ends before that takes the script back as a whole. */
+static void obey_shutdown(struct script_run *r, int64_t now)
+{
+    struct node *n = r->cmd->node;
+    int64_t deadline;
+    bool late;
+
+    if (!node_is_to_stop(n, &deadline)) {
+        return;
+    }
+    if (!r->told) {
+        note_stop(r);
+    }
+    late = now >= deadline;
+    if (r->wrote && late) {
+        log_warning("exiting now, without what %s %s has written: nothing of it is in the log",
+                    r->is_function ? "function" : "script", r->name);
+        _exit(0);
+    }
+    if (!r->wrote && !r->killed && (r->slow || late)) {
+        log_notice("%s %s is ended", r->is_function ? "function" : "script", r->name);
+        r->vm->end_error = "ERR Script ended: this server is shutting down";
+        r->killed = true;
+    }
+}
+
 /* Between the instructions of a script. */
 static bool interrupt(struct vm *vm)
 {
@@ -214,6 +258,7 @@ static bool interrupt(struct vm *vm)
         clients_serve_busy(n);
         r->served_us = clock_boot_us();
     }
+    obey_shutdown(r, now);
     return !r->killed;
 }
 

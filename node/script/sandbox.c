@@ -149,11 +149,13 @@ static int guarded_xpcall(lua_State *L)
     return 2;
 }
 
-/* pcall(): errors of redis.call() are tables within, texts for those who catch them. */
+/* pcall(): errors of redis.call() are tables within, texts for those who catch them. That a script
+ * is being ended is not caught. */
 static int caught_as_text(lua_State *L)
 {
     int n = original(L);
 
+    vm_check_ending(L);
     if (n == 2 && !lua_toboolean(L, -2) && lua_istable(L, -1)) {
         lua_getfield(L, -1, "err");
         if (lua_type(L, -1) == LUA_TSTRING) {

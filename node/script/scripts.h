@@ -12,6 +12,12 @@
  * else of the node happens meanwhile on the exec thread: the open batch holds half of the script's
  * effects.
  *
+ * A signal that asks the node to stop waits for the script, too, but not for ever. One that has
+ * written nothing is ended once it has run for busy-reply-threshold, and the shutdown goes its
+ * ordinary way. One that has written goes on for up to shutdown-timeout; then the process exits
+ * where it stands: the open batch was never proposed, so the script leaves nothing behind, and
+ * another node leads after an election.
+ *
  * Scripts are cached per node by their SHA-1. Functions are state of the system group.
  * Exec thread only. Source: https://redis.io/docs/latest/develop/interact/programmability/ */
 #ifndef NODE_SCRIPT_SCRIPTS_H

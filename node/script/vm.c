@@ -51,6 +51,15 @@ static void on_count(lua_State *L, lua_Debug *ar)
     if (vm->ending) {
         /* A script that catches the error gets no further than its next line. */
         lua_sethook(L, on_count, LUA_MASKLINE | LUA_MASKCOUNT, VM_INTERRUPT_INSTRUCTIONS);
+    }
+    vm_check_ending(L);
+}
+
+void vm_check_ending(lua_State *L)
+{
+    struct vm *vm = vm_of(L);
+
+    if (vm->ending) {
         vm_push_error(L, vm->end_error, strlen(vm->end_error));
         lua_error(L);
     }

@@ -55,6 +55,8 @@ MUST_CHECK bool vm_compile(lua_State *L, const char *p, size_t n, const char *ch
  * the fields err (a text with its code), and source and line where known. */
 MUST_CHECK bool vm_call(struct vm *vm, int n_args);
 
+/* Raise the error that the script is ended with, if it is being ended. */
+void vm_check_ending(lua_State *L);
 /* Raise {err = "ERR @text"}: an error of the server's, without a position in front. */
 int vm_raise(lua_State *L, const char *text);
 /* Push {err = @text}. @text: with its code, and n bytes. */

@@ -209,6 +209,62 @@ def test_shutdown_nosave_ends_a_node_whose_script_has_written():
         assert other.call("MGET", "before", "within") == [b"1", None]
 
 
+def test_sigterm_ends_a_long_script_that_has_written_nothing_and_hands_over():
+    with Cluster(plain=True, busy_reply_threshold=500) as cluster:
+        node = cluster.leader()
+        with node.client() as c:
+            # Whatever it catches, on the same line as well.
+            c.send("EVAL", f"coroutine.resume(coroutine.create(function() {FOREVER} end)) redis.call('SET', 'x', 1) {FOREVER}", 0)
+            busy(node)
+            node.process.send_signal(signal.SIGTERM)
+            assert refused(c.read).startswith("ERR Script ended: this server is shutting down")
+            assert node.process.wait(timeout=60) == 0
+        assert node.log_has("handing leadership over before the shutdown")
+        node.process = None
+        assert cluster.leader().call("EXISTS", "x") == 0
+
+
+def test_sigterm_waits_for_a_script_that_has_written_but_not_for_ever():
+    within = "redis.call('SET', KEYS[1], 1) local t = redis.call('TIME')[1] + ARGV[1] while redis.call('TIME')[1] + 0 < t do end return 7"
+    with Cluster(plain=True, busy_reply_threshold=200, shutdown_timeout=5) as cluster:
+        node = cluster.leader()
+        with node.client() as c:
+            c.send("EVAL", within, 1, "short", 2)
+            busy(node)
+            node.process.send_signal(signal.SIGTERM)
+            assert c.read() == 7
+            assert node.process.wait(timeout=60) == 0
+        node.process = None
+        node = cluster.leader()
+        assert node.call("GET", "short") == b"1"
+        with node.client() as c:
+            c.send("EVAL", within, 1, "long", 1000)
+            busy(node)
+            node.process.send_signal(signal.SIGTERM)
+            assert node.process.wait(timeout=60) == 0
+        assert node.log_has("nothing of it is in the log")
+        node.process = None
+        for dead in cluster.nodes:
+            if dead.process is None:
+                dead.start()
+        leader = cluster.leader()
+        assert leader.call("MGET", "short", "long") == [b"1", None]
+        assert digests_agree(cluster)
+
+
+def test_a_second_sigterm_ends_the_node_while_a_script_runs():
+    with Cluster(nodes=1, plain=True, busy_reply_threshold=200, shutdown_timeout=1000) as cluster:
+        node = cluster.leader()
+        with node.client() as c:
+            c.send("EVAL", f"redis.call('SET', 'x', 1) {FOREVER}", 0)
+            busy(node)
+            node.process.send_signal(signal.SIGTERM)
+            eventually(lambda: node.log_has("the shutdown waits for its end"), what="the signal is seen")
+            node.process.send_signal(signal.SIGTERM)
+            assert node.process.wait(timeout=60) == 1
+        node.process = None
+
+
 # ---- where scripts run -----------------------------------------------------------------------------
 
 

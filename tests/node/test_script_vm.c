@@ -226,6 +226,7 @@ static void an_interrupted_script_ends(void **state)
         "while true do xpcall(function() while true do end end, function() while true do end end) "
         "end",
         "while true do coroutine.resume(coroutine.create(function() while true do end end)) end",
+        "pcall(function() while true do end end) return 1",
     };
     struct vm *vm = *state;
 
