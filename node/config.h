@@ -45,6 +45,7 @@ struct config {
     int64_t maxclients;
     int64_t proto_max_bulk_len;
     int64_t busy_reply_threshold; /* ms; 0: never */
+    int64_t lua_memory_limit;     /* bytes of one script; 0: no limit */
     int64_t client_query_buffer_limit;
     struct output_limit output_limits[CLASS_COUNT];
     unsigned notify_events; /* enum notify_class bits */

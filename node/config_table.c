@@ -329,6 +329,8 @@ static const struct config_option options[] = {
      .min = 0,
      .max = INT64_MAX / 1000,
      .help = "ms after which a script counts as slow and other clients are told BUSY"},
+    INT("lua-memory-limit", lua_memory_limit, CONFIG_MEMORY, 0, INT64_MAX, "1073741824",
+        "bytes that one script may take; 0: no limit"),
     INT("slowlog-log-slower-than", slowlog_log_slower_than, 0, -1, INT64_MAX, "10000",
         "microseconds; -1: off"),
     INT("slowlog-max-len", slowlog_max_len, 0, 0, 1 << 20, "128", "entries kept"),

@@ -270,6 +270,7 @@ static bool run(lua_State *L, struct scripts *s, struct script_run *r, int argc)
         lua_pushboolean(L, 0);
         return true;
     }
+    (void)vm_room(L, s->reply.len * 4); /* garbage is not to be what there is no room for */
     if (*buf_head(&s->reply) == '-') {
         vm_push_error(L, buf_head(&s->reply) + 1, s->reply.len - 3);
         return false;

@@ -170,7 +170,15 @@ const char *convert_reply(lua_State *L, const char *p)
 /* ---- to replies -------------------------------------------------------------------------------
  */
 
-static void write_value(lua_State *L, struct resp_out *out, int script_resp, unsigned depth);
+struct writer {
+    struct resp_out *out;
+    int script_resp;
+    size_t len_max; /* of the buffer */
+};
+
+static bool is_full(const struct writer *w) { return w->out->buf->len > w->len_max; }
+
+static void write_value(lua_State *L, struct writer *w, unsigned depth);
 
 static void write_number(lua_State *L, struct resp_out *out)
 {
@@ -211,28 +219,30 @@ static void write_line(struct resp_out *out, char type, const char *p, size_t n)
     buf_append(out->buf, "\r\n", 2);
 }
 
-static void write_map(lua_State *L, struct resp_out *out, int script_resp, unsigned depth)
+static void write_map(lua_State *L, struct writer *w, unsigned depth)
 {
+    struct resp_out *out = w->out;
     size_t at = resp_deferred_begin(out);
     size_t pairs = 0;
 
     for (lua_pushnil(L); lua_next(L, -2) != 0; pairs++) {
         lua_pushvalue(L, -2);
-        write_value(L, out, script_resp, depth);
-        write_value(L, out, script_resp, depth);
+        write_value(L, w, depth);
+        write_value(L, w, depth);
     }
     resp_deferred_map(out, at, pairs);
 }
 
-static void write_set(lua_State *L, struct resp_out *out, int script_resp, unsigned depth)
+static void write_set(lua_State *L, struct writer *w, unsigned depth)
 {
+    struct resp_out *out = w->out;
     size_t at = resp_deferred_begin(out);
     size_t n = 0;
 
     for (lua_pushnil(L); lua_next(L, -2) != 0; n++) {
         lua_pop(L, 1);
         lua_pushvalue(L, -1);
-        write_value(L, out, script_resp, depth);
+        write_value(L, w, depth);
     }
     resp_deferred_set(out, at, n);
 }
@@ -248,17 +258,17 @@ static bool has_element(lua_State *L, int i)
 }
 
 /* Elements 1, 2 ... up to the first that is missing. */
-static void write_array(lua_State *L, struct resp_out *out, int script_resp, unsigned depth)
+static void write_array(lua_State *L, struct writer *w, unsigned depth)
 {
     int n = 0;
 
     while (has_element(L, n + 1)) {
         n++;
     }
-    resp_array(out, (size_t)n);
-    for (int i = 1; i <= n; i++) {
+    resp_array(w->out, (size_t)n);
+    for (int i = 1; i <= n && !is_full(w); i++) {
         lua_rawgeti(L, -1, i);
-        write_value(L, out, script_resp, depth);
+        write_value(L, w, depth);
     }
 }
 
@@ -283,8 +293,9 @@ static bool write_verbatim(lua_State *L, struct resp_out *out)
 }
 
 /* A table with one of the fields that name a type. False: it is none of them. */
-static bool write_tagged(lua_State *L, struct resp_out *out, int script_resp, unsigned depth)
+static bool write_tagged(lua_State *L, struct writer *w, unsigned depth)
 {
+    struct resp_out *out = w->out;
     int table = lua_gettop(L);
     bool done = true;
     size_t n;
@@ -300,9 +311,9 @@ static bool write_tagged(lua_State *L, struct resp_out *out, int script_resp, un
     } else if (push_field(L, table, "double") == LUA_TNUMBER) {
         resp_double(out, lua_tonumber(L, -1));
     } else if (push_field(L, table, "map") == LUA_TTABLE) {
-        write_map(L, out, script_resp, depth);
+        write_map(L, w, depth);
     } else if (push_field(L, table, "set") == LUA_TTABLE) {
-        write_set(L, out, script_resp, depth);
+        write_set(L, w, depth);
     } else if (push_field(L, table, "big_number") == LUA_TSTRING) {
         const char *p = lua_tolstring(L, -1, &n);
 
@@ -318,11 +329,16 @@ static bool write_tagged(lua_State *L, struct resp_out *out, int script_resp, un
     return done;
 }
 
-static void write_value(lua_State *L, struct resp_out *out, int script_resp, unsigned depth)
+static void write_value(lua_State *L, struct writer *w, unsigned depth)
 {
+    struct resp_out *out = w->out;
     size_t n;
     const char *p;
 
+    if (is_full(w)) {
+        lua_pop(L, 1);
+        return;
+    }
     if (depth > DEPTH_MAX || lua_checkstack(L, 12) == 0) {
         resp_error(out, "ERR reached lua stack limit");
         lua_pop(L, 1);
@@ -334,7 +350,7 @@ static void write_value(lua_State *L, struct resp_out *out, int script_resp, uns
         resp_bulk(out, p, n);
         break;
     case LUA_TBOOLEAN:
-        if (script_resp == 3) {
+        if (w->script_resp == 3) {
             resp_bool(out, lua_toboolean(L, -1) != 0);
         } else if (lua_toboolean(L, -1)) {
             resp_int(out, 1);
@@ -346,8 +362,8 @@ static void write_value(lua_State *L, struct resp_out *out, int script_resp, uns
         write_number(L, out);
         break;
     case LUA_TTABLE:
-        if (!write_tagged(L, out, script_resp, depth + 1)) {
-            write_array(L, out, script_resp, depth + 1);
+        if (!write_tagged(L, w, depth + 1)) {
+            write_array(L, w, depth + 1);
         }
         break;
     default:
@@ -357,7 +373,15 @@ static void write_value(lua_State *L, struct resp_out *out, int script_resp, uns
     lua_pop(L, 1);
 }
 
-void convert_value(lua_State *L, struct resp_out *out, int script_resp)
+bool convert_value(lua_State *L, struct resp_out *out, int script_resp, size_t bytes_max)
 {
-    write_value(L, out, script_resp, 0);
+    size_t len = out->buf->len;
+    struct writer w = {
+        .out = out,
+        .script_resp = script_resp,
+        .len_max = bytes_max < SIZE_MAX - len ? len + bytes_max : SIZE_MAX,
+    };
+
+    write_value(L, &w, 0);
+    return !is_full(&w);
 }

@@ -30,8 +30,11 @@
  * is behind it. May raise an error when memory is out. */
 const char *convert_reply(lua_State *L, const char *p);
 
-/* Write the value on top of the stack as a reply; pops it. @script_resp: what the script has asked
- * for by redis.setresp(). */
-void convert_value(lua_State *L, struct resp_out *out, int script_resp);
+/* Write the value on top of the stack as a reply of at most @bytes_max bytes, or a little more;
+ * pops it.
+ * @script_resp: what the script has asked for by redis.setresp(). False: it would be longer, and
+ * what was written is to be taken back. */
+MUST_CHECK bool convert_value(lua_State *L, struct resp_out *out, int script_resp,
+                              size_t bytes_max);
 
 #endif

@@ -10,6 +10,7 @@
 #include "node/script/lua_cmsgpack.h"
 
 #include "base/base.h"
+#include "node/script/lua_tick.h"
 
 #include <float.h>
 #include <lua5.1/lauxlib.h>
@@ -60,6 +61,7 @@ struct out {
     int slot; /* of the userdata that data is */
     unsigned char *data;
     size_t len, cap;
+    unsigned steps;
 };
 
 static void out_grow(struct out *o, size_t n)
@@ -193,8 +195,9 @@ struct shape {
     bool is_array; /* the keys are 1..count */
 };
 
-static struct shape shape_of(lua_State *L, int table)
+static struct shape shape_of(struct out *o, int table)
 {
+    lua_State *L = o->L;
     struct shape s = {0, true};
     double key_max = 0;
 
@@ -206,6 +209,7 @@ static struct shape shape_of(lua_State *L, int table)
         key_max = MAX_OF(key_max, key);
         s.count++;
         lua_pop(L, 1);
+        lua_tick(L, &o->steps);
     }
     s.is_array = s.is_array && key_max == (double)s.count;
     return s;
@@ -245,7 +249,7 @@ static void put_table(struct out *o, int table, unsigned depth)
         put_byte(o, NIL);
         return;
     }
-    s = shape_of(o->L, table);
+    s = shape_of(o, table);
     (s.is_array ? put_array : put_map)(o, table, s.count, depth + 1);
 }
 
@@ -255,6 +259,7 @@ static void put_value(struct out *o, int index, unsigned depth)
     const char *s;
     size_t n;
 
+    lua_tick(o->L, &o->steps);
     switch (lua_type(o->L, index)) {
     case LUA_TNUMBER:
         put_number(o, lua_tonumber(o->L, index));
@@ -306,6 +311,7 @@ struct in {
     lua_State *L;
     const unsigned char *p;
     size_t left;
+    unsigned steps;
 };
 
 static const unsigned char *take(struct in *in, size_t n)
@@ -441,6 +447,7 @@ static void push_value(struct in *in)
 {
     unsigned lead;
 
+    lua_tick(in->L, &in->steps);
     luaL_checkstack(in->L, 1, TOO_MANY);
     lead = *take(in, 1);
     if (lead < FIX_MAP) {

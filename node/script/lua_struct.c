@@ -8,6 +8,7 @@
 #include "node/script/lua_struct.h"
 
 #include "base/base.h"
+#include "node/script/lua_tick.h"
 
 #include <ctype.h>
 #include <limits.h>
@@ -24,6 +25,7 @@ struct format {
     lua_State *L;
     const char *p; /* what is not read yet */
     size_t align;  /* at most */
+    unsigned steps;
     bool big_endian;
 };
 
@@ -93,6 +95,7 @@ static size_t read_size(struct format *f, char code)
 
 static bool next_option(struct format *f, struct option *o)
 {
+    lua_tick(f->L, &f->steps);
     if (*f->p == '\0') {
         return false;
     }

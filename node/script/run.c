@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define REPLY_BYTES_KEPT ((size_t)1 << 20) /* of redis.call(), between scripts */
 #define SERVE_INTERVAL_US 10000 /* a slow script lets other clients be answered so often */
 
 /* ---- flags ------------------------------------------------------------------------------------
@@ -313,10 +314,17 @@ static void reply_error(struct cmd *c, lua_State *L, const char *name)
     lua_settop(L, table);
 }
 
+/* A result may name one long string a thousand times. */
+static size_t reply_bytes_max(const struct node *n)
+{
+    return n->config.lua_memory_limit > 0 ? (size_t)n->config.lua_memory_limit : SIZE_MAX;
+}
+
 void script_run(struct cmd *c, struct vm *vm, const char *name, uint32_t flags, int n_args)
 {
     struct scripts *s = c->node->scripts;
     uint32_t db = c->client->db;
+    size_t reply_from = c->reply->buf->len;
     struct script_run run = {
         .cmd = c,
         .vm = vm,
@@ -332,14 +340,18 @@ void script_run(struct cmd *c, struct vm *vm, const char *name, uint32_t flags, 
     vm->end_error = run.is_function ? "ERR Script killed by user with FUNCTION KILL."
                                     : "ERR Script killed by user with SCRIPT KILL.";
     s->run = &run;
-    if (vm_call(vm, n_args)) {
-        convert_value(vm->L, c->reply, run.resp);
-    } else {
+    if (!vm_call(vm, n_args)) {
         reply_error(c, vm->L, name);
+    } else if (!convert_value(vm->L, c->reply, run.resp, reply_bytes_max(c->node))) {
+        c->reply->buf->len = reply_from;
+        resp_error(c->reply, "ERR not enough memory for the result of the script");
     }
     s->run = NULL;
     c->node->busy_error = NULL;
     lua_settop(vm->L, 1);
+    vm_tidy(vm);
+    buf_clear(&s->reply);
+    buf_shrink(&s->reply, REPLY_BYTES_KEPT);
     c->client->db = db;
     if (run.slow) {
         log_notice("%s %s has ended after %lld ms", run.is_function ? "function" : "script", name,
@@ -362,6 +374,7 @@ struct scripts *scripts_new(struct node *n)
         scripts_free(s);
         return NULL;
     }
+    s->eval.memory_limit = s->functions.memory_limit = &n->config.lua_memory_limit;
     redis_lib_push(s->eval.L);
     vm_set_library(s->eval.L, "redis");
     cache_init(s);

@@ -125,6 +125,13 @@ static int guarded_setmetatable(lua_State *L)
     return original(L);
 }
 
+static int guarded_sort(lua_State *L)
+{
+    check_writable(L, 1);
+    bound_sort(L);
+    return original(L);
+}
+
 /* xpcall(): Lua would call the handler where the error comes up, and when that is the interruption
  * of a slow script, interrupts are off there: a handler that does not end could not be ended. Here
  * it is called once the stack is unwound; without the debug library there is nothing to miss. */
@@ -323,14 +330,22 @@ static void guard_base(lua_State *L)
 
 static void guard_libraries(lua_State *L)
 {
-    static const char *const writers[] = {"insert", "remove", "sort", "setn"};
+    static const char *const writers[] = {"insert", "remove", "setn"};
     static const char *const libraries[] = {"string",   "table", "math",   "coroutine",
                                             "cmsgpack", "bit",   "struct", "cjson"};
 
+    lua_getfield(L, -1, "cjson");
+    bound_json(L);
+    json_keep_buffer_of(L);
+    lua_pop(L, 1);
+    lua_getfield(L, -1, "string");
+    bound_string(L);
+    lua_pop(L, 1);
     lua_getfield(L, -1, "table");
     for (size_t i = 0; i < ARRAY_LEN(writers); i++) {
         wrap(L, writers[i], write_checked);
     }
+    wrap(L, "sort", guarded_sort);
     lua_pop(L, 1);
     lua_getfield(L, -1, "math");
     set_function(L, "random", guarded_random);

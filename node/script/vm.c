@@ -10,8 +10,14 @@
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
-/* What a script asks for is bounded by the machine's memory alone; when that is out, Lua raises
- * "not enough memory" in the script. */
+/* Lua collects garbage in steps, each of this percentage of what was allocated since the one
+ * before: so much that a small heap is done in one or two. In steps as small as Lua's own, a script
+ * that reads big values one after the other would reach the limit by garbage alone. */
+#define STEP_PERCENT 100000
+/* Garbage that may stay behind a run. */
+#define TIDY_BYTES ((size_t)32 << 20)
+
+/* When it returns NULL, Lua raises "not enough memory" in the script. */
 static void *allocate(void *ud, void *p, size_t old, size_t n)
 {
     struct vm *vm = ud;
@@ -20,6 +26,9 @@ static void *allocate(void *ud, void *p, size_t old, size_t n)
     if (n == 0) {
         free(p);
         vm->bytes -= old;
+        return NULL;
+    }
+    if (n > old && (vm->bytes >= vm->bytes_max || n - old > vm->bytes_max - vm->bytes)) {
         return NULL;
     }
     out = mem_try_realloc(p, n);
@@ -37,6 +46,90 @@ struct vm *vm_of(lua_State *L)
     return ud;
 }
 
+static void sweep(struct vm *vm, lua_State *L)
+{
+    (void)lua_gc(L, LUA_GCCOLLECT, 0);
+    vm->bytes_swept = vm->bytes;
+}
+
+/* Between runs: what is left is the scripts that are kept. */
+static void sweep_idle(struct vm *vm)
+{
+    sweep(vm, vm->L);
+    vm->bytes_idle = vm->bytes;
+}
+
+static size_t limit_of(const struct vm *vm)
+{
+    return MIN_OF((size_t)*vm->memory_limit, SIZE_MAX / 4);
+}
+
+/* The limit holds from here on, unless it does already; returns what vm_unlimit() is to be given.
+ * It counts from what is in use, as far as that is known: what has come since may be garbage. */
+static size_t vm_limit(struct vm *vm)
+{
+    size_t before = vm->bytes_max;
+
+    if (before != SIZE_MAX || vm->memory_limit == NULL || *vm->memory_limit == 0) {
+        return before;
+    }
+    if (vm->bytes > vm->bytes_idle + limit_of(vm) / 4) {
+        sweep_idle(vm);
+    }
+    vm->bytes_max = MIN_OF(vm->bytes, vm->bytes_idle) + limit_of(vm);
+    return before;
+}
+
+static void vm_unlimit(struct vm *vm, size_t before) { vm->bytes_max = before; }
+
+/* Garbage is not to be what a script ends for: collect it all when the limit is near, but not again
+ * before an eighth of it is new. */
+static void sweep_if_near(struct vm *vm, lua_State *L)
+{
+    size_t limit;
+
+    if (LIKELY(vm->bytes_max == SIZE_MAX)) {
+        return;
+    }
+    limit = limit_of(vm);
+    if (vm->bytes_max - MIN_OF(vm->bytes, vm->bytes_max) < limit / 4 &&
+        vm->bytes > vm->bytes_swept + limit / 8) {
+        sweep(vm, L);
+    }
+}
+
+size_t vm_room(lua_State *L, size_t wanted)
+{
+    struct vm *vm = vm_of(L);
+
+    if (vm->bytes_max == SIZE_MAX) {
+        return SIZE_MAX;
+    }
+    if (vm->bytes > vm->bytes_max || wanted > vm->bytes_max - vm->bytes) {
+        sweep(vm, L);
+    }
+    return vm->bytes_max - MIN_OF(vm->bytes, vm->bytes_max);
+}
+
+void vm_need_room(lua_State *L, size_t n)
+{
+    if (vm_room(L, n) < n) {
+        lua_pushliteral(L, "not enough memory");
+        lua_error(L);
+    }
+}
+
+void vm_tidy(struct vm *vm)
+{
+    if (vm->json_grew) {
+        json_free_buffer(vm->L);
+        vm->json_grew = false;
+    }
+    if (vm->bytes > vm->bytes_idle + TIDY_BYTES) {
+        sweep_idle(vm);
+    }
+}
+
 /* ---- being interrupted ------------------------------------------------------------------------
  */
 
@@ -48,6 +141,7 @@ static void on_count(lua_State *L, lua_Debug *ar)
     if (!vm->ending && vm->interrupt != NULL && !vm->interrupt(vm)) {
         vm->ending = true;
     }
+    sweep_if_near(vm, L);
     if (vm->ending) {
         /* A script that catches the error gets no further than its next line. */
         lua_sethook(L, on_count, LUA_MASKLINE | LUA_MASKCOUNT, VM_INTERRUPT_INSTRUCTIONS);
@@ -157,7 +251,7 @@ static int on_panic(lua_State *L)
 
 bool vm_init(struct vm *vm, uint64_t seed, void *owner, bool (*interrupt)(struct vm *))
 {
-    *vm = (struct vm){.owner = owner, .interrupt = interrupt};
+    *vm = (struct vm){.owner = owner, .interrupt = interrupt, .bytes_max = SIZE_MAX};
     rng_init(&vm->rng, seed);
     vm->L = lua_newstate(allocate, vm);
     if (vm->L == NULL) {
@@ -169,6 +263,8 @@ bool vm_init(struct vm *vm, uint64_t seed, void *owner, bool (*interrupt)(struct
         return false;
     }
     lua_pushcfunction(vm->L, complete_error); /* stays at index 1 */
+    (void)lua_gc(vm->L, LUA_GCSETSTEPMUL, STEP_PERCENT);
+    sweep_idle(vm);
     return true;
 }
 
@@ -196,17 +292,25 @@ bool vm_compile(lua_State *L, const char *p, size_t n, const char *chunk)
         lua_pushliteral(L, "byte code is not loaded");
         return false;
     }
-    return luaL_loadbuffer(L, p, n, chunk) == 0;
+
+    struct vm *vm = vm_of(L);
+    size_t before = vm_limit(vm);
+    bool ok = luaL_loadbuffer(L, p, n, chunk) == 0;
+
+    vm_unlimit(vm, before);
+    return ok;
 }
 
 bool vm_call(struct vm *vm, int n_args)
 {
+    size_t before = vm_limit(vm);
     int rc;
 
     vm->ending = false;
     lua_sethook(vm->L, on_count, LUA_MASKCOUNT, VM_INTERRUPT_INSTRUCTIONS);
     rc = lua_pcall(vm->L, n_args, 1, 1);
     lua_sethook(vm->L, NULL, 0, 0);
+    vm_unlimit(vm, before);
     if (rc == 0) {
         return true;
     }

@@ -7,7 +7,10 @@
  * would be another for the next one: globals and libraries are empty tables in front of the real
  * ones, whose metatables refuse writes, and the few functions that would write past a metatable
  * (rawset, table.insert ...) look for them (node/script/sandbox.c). Byte code is not loaded: it
- * could break the state. One owner, one thread. Source:
+ * could break the state.
+ *
+ * Memory is limited while Lua code runs or is compiled, never for what the owner does between: so
+ * an allocation fails only where the error is caught. One owner, one thread. Source:
  * https://redis.io/docs/latest/develop/interact/programmability/lua-api/ */
 #ifndef NODE_SCRIPT_VM_H
 #define NODE_SCRIPT_VM_H
@@ -20,8 +23,13 @@
 
 struct vm {
     lua_State *L;
-    size_t bytes;   /* allocated by Lua */
-    struct rng rng; /* math.random */
+    size_t bytes;                /* allocated by Lua */
+    size_t bytes_max;            /* they may not grow beyond it; SIZE_MAX: no limit now */
+    size_t bytes_idle;           /* that were left after the last full collection between runs */
+    size_t bytes_swept;          /* after the last one at all */
+    const int64_t *memory_limit; /* bytes that a run may add; NULL, or 0 there: any number */
+    bool json_grew;              /* a big text was made by cjson, which keeps its buffer */
+    struct rng rng;              /* math.random */
     void *owner;
     /* Called every VM_INTERRUPT_INSTRUCTIONS while a script runs: false ends it. */
     bool (*interrupt)(struct vm *vm);
@@ -55,6 +63,14 @@ MUST_CHECK bool vm_compile(lua_State *L, const char *p, size_t n, const char *ch
  * the fields err (a text with its code), and source and line where known. */
 MUST_CHECK bool vm_call(struct vm *vm, int n_args);
 
+/* Bytes that may be allocated before the limit is reached; garbage is collected first when there
+ * are fewer than @wanted. SIZE_MAX: any number. */
+size_t vm_room(lua_State *L, size_t wanted);
+/* Raise "not enough memory", as Lua does, when there is no room for @n bytes. */
+void vm_need_room(lua_State *L, size_t n);
+/* After a run, with nothing of it on the stack: give back what it has left, if that is much. */
+void vm_tidy(struct vm *vm);
+
 /* Raise the error that the script is ended with, if it is being ended. */
 void vm_check_ending(lua_State *L);
 /* Raise {err = "ERR @text"}: an error of the server's, without a position in front. */
@@ -62,6 +78,16 @@ int vm_raise(lua_State *L, const char *text);
 /* Push {err = @text}. @text: with its code, and n bytes. */
 void vm_push_error(lua_State *L, const char *text, size_t n);
 
+/* Within sandbox.c: bound what a library, which is on the stack, may take of memory and of time
+ * (node/script/bounded_json.c, bounded_libs.c). */
+void bound_json(lua_State *L);
+void bound_string(lua_State *L);
+/* The arguments of table.sort() are on the stack: a big table without a function to compare with is
+ * given one that may be interrupted. */
+void bound_sort(lua_State *L);
+/* cjson, which is on the stack, is the one whose buffer json_free_buffer() frees: it keeps it. */
+void json_keep_buffer_of(lua_State *L);
+void json_free_buffer(lua_State *L);
 /* Within sandbox.c: guard what the standard libraries offer. The real globals are on the stack. */
 void sandbox_build(lua_State *L);
 

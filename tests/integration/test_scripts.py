@@ -265,6 +265,43 @@ def test_a_second_sigterm_ends_the_node_while_a_script_runs():
         node.process = None
 
 
+# ---- memory -----------------------------------------------------------------------------------------
+
+
+def test_a_script_that_takes_too_much_memory_fails_and_the_next_one_does_not(plain, leader):
+    assert leader.call("CONFIG", "GET", "lua-memory-limit") == [b"lua-memory-limit", b"1073741824"]
+    leader.call("CONFIG", "SET", "lua-memory-limit", "8mb")
+    try:
+        for script in (
+            "local t = {} for i = 1, 1e9 do t[i] = i end",
+            "return string.rep('x', 2147483647)",
+            "redis.call('SET', 'kept', 1) redis.call('SET', 'never', string.rep('x', 1e7))",
+            "local s = string.rep('x', 1e6) local t = {} for i = 1, 100 do t[i] = s end return t",
+            "return cjson.encode({string.rep('x', 2e6), string.rep('y', 2e6)})",
+        ):
+            text = refused(leader.call, "EVAL", script, 0)
+            assert text.startswith("ERR not enough memory") or "script: " in text and "not enough memory" in text, text
+        assert leader.call("MGET", "kept", "never") == [b"1", None]
+        # The limit is of what is in use, not of all that was; a reply that does not fit is an error, too.
+        leader.call("SET", "big", "x" * 1000000)
+        assert leader.call("EVAL", "for i = 1, 200 do redis.call('GET', 'big') end return 1", 0) == 1
+        text = refused(leader.call, "EVAL", "local t = {} while true do t[#t + 1] = redis.call('GET', 'big') .. #t end", 0)
+        assert "not enough memory" in text
+        # What was written by a call whose reply found no room is written, once.
+        script = "local t = {} while true do redis.call('INCR', 'n') t[#t + 1] = string.rep('x', 1e5) .. #t end"
+        assert "not enough memory" in refused(leader.call, "EVAL", script, 0)
+        assert 30 < int(leader.call("GET", "n")) < 100
+        text = refused(leader.call, "FUNCTION", "LOAD", "#!lua name=x\nlocal s = string.rep('x', 1e8)")
+        assert text == "ERR Error registering functions: ERR not enough memory", text
+        assert leader.call("EVAL", "return pcall(string.rep, 'x', 1e9)", 0) is None
+    finally:
+        leader.call("CONFIG", "SET", "lua-memory-limit", "1gb")
+    assert leader.call("EVAL", "return #string.rep('x', 1e8)", 0) == 10**8
+    # Nothing of that is kept, or keys would have to go for it.
+    assert int(leader.info("memory")["used_memory_vm_eval"]) < 40 << 20
+    assert digests_agree(plain)
+
+
 # ---- where scripts run -----------------------------------------------------------------------------
 
 

@@ -501,7 +501,7 @@ static void a_rewritten_file_reads_back_as_the_settings(void **state)
         "zset-max-listpack-entries 1\nzset-max-listpack-value 1\n"
         "list-max-listpack-size 5\nhll-sparse-max-bytes 1\n"
         "stream-node-max-bytes 1\nstream-node-max-entries 1\n"
-        "busy-reply-threshold 0\n"
+        "busy-reply-threshold 0\nlua-memory-limit 1\n"
         "slowlog-log-slower-than 0\nslowlog-max-len 0\nactiverehashing no\n"
         "active-defrag-ignore-bytes 1kb\nactive-defrag-threshold-lower 5\n"
         "active-defrag-threshold-upper 50\nactive-defrag-cycle-min 2\n"

@@ -24,6 +24,8 @@ static int teardown(void **state)
     return 0;
 }
 
+#define RESULT_MAX ((size_t)1 << 20)
+
 /* Run @script; its result as a reply, or "!" and the error's text. */
 static void run(struct vm *vm, const char *script, int resp, struct buf *out)
 {
@@ -32,12 +34,18 @@ static void run(struct vm *vm, const char *script, int resp, struct buf *out)
     if (!vm_compile(vm->L, script, strlen(script), "@user_script")) {
         buf_printf(out, "!%s", lua_tostring(vm->L, -1));
     } else if (vm_call(vm, 0)) {
-        convert_value(vm->L, &o, resp);
+        bool fits = convert_value(vm->L, &o, resp, RESULT_MAX);
+
+        if (!fits) {
+            buf_clear(out);
+            buf_printf(out, "!too long");
+        }
     } else {
         lua_getfield(vm->L, -1, "err");
         buf_printf(out, "!%s", lua_tostring(vm->L, -1));
     }
     lua_settop(vm->L, 1);
+    vm_tidy(vm);
 }
 
 static void check(struct vm *vm, const char *script, int resp, const char *want)
@@ -202,7 +210,7 @@ static void replies_survive_the_way_there_and_back(void **state)
 
         buf_init(&out);
         assert_ptr_equal(convert_reply(vm->L, replies[i]), replies[i] + strlen(replies[i]));
-        convert_value(vm->L, &o, 3);
+        assert_true(convert_value(vm->L, &o, 3, RESULT_MAX));
         assert_int_equal(out.len, strlen(replies[i]));
         assert_memory_equal(buf_head(&out), replies[i], out.len);
         assert_int_equal(lua_gettop(vm->L), 1);
@@ -238,6 +246,160 @@ static void an_interrupted_script_ends(void **state)
     check(vm, "return 1", 2, ":1\r\n");
 }
 
+/* ---- memory and time within C functions ---------------------------------------------------------
+ */
+
+#define MIB ((int64_t)1 << 20)
+#define NO_MEMORY "not enough memory"
+
+static int64_t memory_limit;
+
+/* Whatever a script does when memory ends, the error is its own, and the next one finds all as it
+ * was. */
+static void memory_may_end_at_any_point(void **state)
+{
+    static const char *const scripts[] = {
+        "local t = {} for i = 1, 2000 do t[i] = {i, tostring(i)} end return #t",
+        "local s = '' for i = 1, 400 do s = s .. i .. ',' end return #s",
+        "local t = {} for i = 1, 2000 do t[i] = i end return #cmsgpack.pack(t)",
+        "return #cmsgpack.unpack(cmsgpack.pack({string.rep('x', 5000), {1, 2, {a = 1}}}))",
+        "return #struct.pack('s', string.rep('x', 30000))",
+        "return #cjson.encode({string.rep('\\n', 5000), {a = {1, 2, 3}}})",
+        "return #cjson.decode('[' .. string.rep('[1,{\"a\":\"b\"}],', 300) .. '1]')",
+        "return #string.gsub(string.rep('ab', 5000), 'b', 'ccc')",
+        "return #table.concat({string.rep('x', 9000), string.rep('y', 9000)})",
+        "local co = coroutine.wrap(function() coroutine.yield(string.rep('x', 20000)) end) "
+        "return #co()",
+        "return #loadstring('return ' .. string.rep('1+', 2000) .. '1')() > 0",
+        "local t = {} for i = 1, 12000 do t[i] = -i end table.sort(t) return t[1]",
+        "error(string.rep('x', 10000))",
+        "error({err = string.rep('x', 10000)})",
+        "local ok, e = pcall(string.rep, 'x', 100000) return ok",
+    };
+    struct vm *vm = *state;
+    size_t refused = 0;
+
+    vm->memory_limit = &memory_limit;
+    for (size_t i = 0; i < ARRAY_LEN(scripts); i++) {
+        struct buf want, got;
+
+        buf_init(&want);
+        buf_init(&got);
+        memory_limit = 0;
+        run(vm, scripts[i], 2, &want);
+        for (memory_limit = 100; memory_limit < 2 * MIB; memory_limit += 1 + memory_limit / 16) {
+            buf_clear(&got);
+            run(vm, scripts[i], 2, &got);
+            if (memmem(buf_head(&got), got.len, NO_MEMORY, strlen(NO_MEMORY)) != NULL) {
+                refused++;
+            } else if (i + 1 < ARRAY_LEN(scripts)) {
+                assert_int_equal(got.len, want.len);
+                assert_memory_equal(buf_head(&got), buf_head(&want), got.len);
+            }
+            assert_true(vm->bytes < 64 * (size_t)MIB);
+        }
+        buf_release(&want);
+        buf_release(&got);
+    }
+    assert_true(refused > 100);
+    memory_limit = 0;
+    check(vm, "return #cjson.encode({1, 2, 3})", 2, ":7\r\n");
+}
+
+/* What would take more than any machine has is refused before it is begun. */
+static void what_is_too_much_is_an_error_and_soon(void **state)
+{
+    static const char *const scripts[] = {
+        "return string.rep('x', 2147483647)",
+        "return #table.concat({string.rep('x', 2e7), string.rep('x', 2e7), string.rep('x', 2e7)})",
+        "local s, t = string.rep('x', 1e6), {} for i = 1, 100000 do t[i] = s end "
+        "return cjson.encode(t)",
+        "local t = {} for i = 1, 500 do t = {t, t} end return cjson.encode(t)",
+        "cjson.encode_sparse_array(false, 0) return cjson.encode({[2000000000] = 1})",
+        "return cjson.new().encode({string.rep('\"', 3e7)})",
+        "return cjson.decode('[' .. string.rep('[],', 1e6) .. '1]')",
+        "local t = {} for i = 1, 1e8 do t[i] = i end",
+        "local s, t = string.rep('x', 1e6), {} for i = 1, 1000 do t[i] = s end "
+        "return cmsgpack.pack(t)",
+        "local s = 'x' while true do s = s .. s end",
+    };
+    struct vm *vm = *state;
+
+    memory_limit = 64 * MIB;
+    vm->memory_limit = &memory_limit;
+    for (size_t i = 0; i < ARRAY_LEN(scripts); i++) {
+        struct buf out;
+
+        buf_init(&out);
+        print_message("%s\n", scripts[i]);
+        run(vm, scripts[i], 2, &out);
+        assert_non_null(memmem(buf_head(&out), out.len, NO_MEMORY, strlen(NO_MEMORY)));
+        buf_release(&out);
+    }
+    check(vm, "local s, t = string.rep('x', 1e6), {} for i = 1, 1000 do t[i] = s end return t", 2,
+          "!too long");
+    check(vm, "cjson.encode_sparse_array(false, 2) return #string.rep('', 2147483647)", 2,
+          ":0\r\n");
+    assert_true(vm->bytes < 40 * (size_t)MIB);
+}
+
+/* A limit of live data, not of all that a script ever made. */
+static void garbage_is_not_what_a_script_ends_for(void **state)
+{
+    static const char *const scripts[] = {
+        "local s for i = 1, 100 do s = string.rep('x', 1e7) end return #s",
+        "local s = string.rep('x', 1e7) for i = 1, 100 do local q = s .. i end return #s",
+        "for i = 1, 3e6 do local t = {i} end return 1e7",
+        "local s = string.rep('x', 1e6) for i = 1, 100 do cmsgpack.pack({s, s}) end return 1e7",
+        "local s = string.rep('x', 1e6) for i = 1, 100 do cjson.encode({s, s}) end return 1e7",
+    };
+    struct vm *vm = *state;
+
+    memory_limit = 64 * MIB;
+    vm->memory_limit = &memory_limit;
+    for (size_t i = 0; i < ARRAY_LEN(scripts); i++) {
+        check(vm, scripts[i], 2, ":10000000\r\n");
+    }
+}
+
+static unsigned interrupts;
+
+static bool count_interrupts(struct vm *vm)
+{
+    (void)vm;
+    interrupts++;
+    return true;
+}
+
+/* C functions of a script look as well whether it may go on: each of these is a few instructions.
+ */
+static void c_functions_may_be_interrupted(void **state)
+{
+    static const char *const calls[] = {
+        "cmsgpack.pack(t)",        "cmsgpack.unpack(packed)", "cjson.encode(t)",
+        "cjson.decode(json)",      "struct.size(format)",     "table.sort(t)",
+        "struct.pack(format, '')",
+    };
+    static const char prepare[] =
+        "local t = {} for i = 1, 200000 do t[i] = i end local packed = cmsgpack.pack(t) "
+        "local json = cjson.encode(t) local format = string.rep(' ', 200000) .. 's' ";
+    struct vm *vm = *state;
+    unsigned before;
+
+    vm->interrupt = count_interrupts;
+    interrupts = 0;
+    check(vm, prepare, 2, "$-1\r\n");
+    before = interrupts;
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+        char script[512];
+
+        snprintf(script, sizeof script, "%s pcall(function() %s end)", prepare, calls[i]);
+        interrupts = 0;
+        check(vm, script, 2, "$-1\r\n");
+        assert_true(interrupts >= before + 10);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +409,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_circle_ends_in_an_error, setup, teardown),
         cmocka_unit_test_setup_teardown(replies_survive_the_way_there_and_back, setup, teardown),
         cmocka_unit_test_setup_teardown(an_interrupted_script_ends, setup, teardown),
+        cmocka_unit_test_setup_teardown(memory_may_end_at_any_point, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_too_much_is_an_error_and_soon, setup, teardown),
+        cmocka_unit_test_setup_teardown(garbage_is_not_what_a_script_ends_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(c_functions_may_be_interrupted, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
