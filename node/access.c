@@ -57,6 +57,8 @@ void access_all(struct cmd *c)
     c->gate = MAX_OF(c->gate, c->group->all_dirty);
 }
 
+void access_note_expired_fields(struct cmd *c, size_t n) { c->node->stats.expired_fields += n; }
+
 bool access_is_expired(const struct cmd *c, const struct item *it)
 {
     if (c->applying) {

@@ -57,6 +57,9 @@ void access_swap_dbs(struct cmd *c, uint32_t a, uint32_t b);
 /* A key changed in place by other means (its value was edited): mark it. */
 void access_changed(struct cmd *c, uint32_t db, const struct key *k);
 
+/* @n fields of a hash went because their time was up: INFO counts them. */
+void access_note_expired_fields(struct cmd *c, size_t n);
+
 /* True when @it is past its time at c->now_ms (and would be hidden). */
 bool access_is_expired(const struct cmd *c, const struct item *it);
 

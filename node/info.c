@@ -396,6 +396,7 @@ static void info_stats(struct node *n, struct buf *out)
     info_field(out, "instantaneous_output_kbps", "%.2f", (double)stats_rate(&s->rate_out) / 1024);
     number(out, "rejected_connections", s->rejected_connections);
     number(out, "expired_keys", s->expired_keys);
+    number(out, "expired_subkeys", s->expired_fields);
     info_field(out, "expired_stale_perc", "0.00"); /* what is due is known, not estimated */
     number(out, "expired_time_cap_reached_count", s->expired_time_cap_reached);
     number(out, "expire_cycle_cpu_milliseconds", s->expire_us / 1000);
@@ -505,7 +506,7 @@ static uint32_t databases(const struct node *n)
 static void info_keyspace(struct node *n, struct buf *out)
 {
     for (uint32_t db = 0; db < databases(n); db++) {
-        uint64_t keys = 0, expires = 0;
+        uint64_t keys = 0, expires = 0, due_within = 0;
         int64_t ttl = 0;
 
         for (uint32_t i = NODE_FIRST_DATA_GROUP; i < n->n_groups; i++) {
@@ -516,6 +517,7 @@ static void info_keyspace(struct node *n, struct buf *out)
 
                 keys += keyspace_size(g->ks, db);
                 expires += e;
+                due_within += keyspace_due_values(g->ks, db);
                 /* The mean of the means, by how many keys they are of. */
                 ttl += e == 0 ? 0
                               : (keyspace_avg_ttl(g->ks, db, n->now_wall_ms) - ttl) * (int64_t)e /
@@ -523,8 +525,9 @@ static void info_keyspace(struct node *n, struct buf *out)
             }
         }
         if (keys > 0) {
-            buf_printf(out, "db%u:keys=%llu,expires=%llu,avg_ttl=%lld\r\n", db,
-                       (unsigned long long)keys, (unsigned long long)expires, (long long)ttl);
+            buf_printf(out, "db%u:keys=%llu,expires=%llu,avg_ttl=%lld,subexpiry=%llu\r\n", db,
+                       (unsigned long long)keys, (unsigned long long)expires, (long long)ttl,
+                       (unsigned long long)due_within);
         }
     }
 }

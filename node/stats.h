@@ -23,7 +23,7 @@ struct stats {
     uint64_t connections, rejected_connections;
     uint64_t commands;
     uint64_t net_in, net_out;
-    uint64_t expired_keys, expired_time_cap_reached;
+    uint64_t expired_keys, expired_fields, expired_time_cap_reached;
     uint64_t evicted_keys, evicted_clients;
     uint64_t acl_denied[4]; /* by enum acl_reason */
     uint64_t keyspace_hits, keyspace_misses;

@@ -135,6 +135,7 @@ struct item *hash_drop_past(struct cmd *c, const struct key *k, struct item *it,
     if (n_past > 0) {
         access_changed(c, c->db, k);
         hash_log_delete(c, k, past, n_past);
+        access_note_expired_fields(c, n_past);
         notify(c, NOTIFY_HASH, "hexpired", k);
         it = hash_drop_empty(c, k, it);
     }
@@ -155,6 +156,7 @@ void hash_expire_due(struct cmd *c, const struct key *k, struct item *it, size_t
     if (n > 0) {
         access_changed(c, c->db, k);
         hash_log_delete(c, k, fields, n);
+        access_note_expired_fields(c, n);
         notify(c, NOTIFY_HASH, "hexpired", k);
         it = hash_drop_empty(c, k, it);
     }

@@ -575,6 +575,11 @@ uint64_t keyspace_expires(const struct keyspace *ks, uint32_t db)
     return db_at(ks, db)->expires.n;
 }
 
+uint64_t keyspace_due_values(const struct keyspace *ks, uint32_t db)
+{
+    return db_at(ks, db)->dues.n;
+}
+
 uint32_t keyspace_databases(const struct keyspace *ks) { return ks->config.databases; }
 
 int64_t keyspace_avg_ttl(const struct keyspace *ks, uint32_t db, int64_t now_ms)

@@ -140,6 +140,9 @@ size_t keyspace_value_bytes(const void *value, size_t samples);
 
 uint64_t keyspace_size(const struct keyspace *ks, uint32_t db);
 uint64_t keyspace_expires(const struct keyspace *ks, uint32_t db);
+/* Keys whose values have something due within them (fields of hashes). A value that has nothing
+ * any more may be counted until its time has come: see keyspace_set_due(). */
+uint64_t keyspace_due_values(const struct keyspace *ks, uint32_t db);
 /* Mean of the remaining times to live in ms, by sample; 0 without any. */
 int64_t keyspace_avg_ttl(const struct keyspace *ks, uint32_t db, int64_t now_ms);
 uint32_t keyspace_databases(const struct keyspace *ks);

@@ -199,6 +199,32 @@ def test_keyspace_and_expired_keys(leader):
         assert (db["keys"], db["expires"]) == ("6", "1") and 400_000 < int(db["avg_ttl"]) <= 500_000
 
 
+def test_hashes_with_times_and_expired_fields(leader):
+    """As in Redis 7.4: keys that have something to expire within them, and fields that have expired, by the clock
+    and by who came too late for them."""
+    with leader.client() as c:
+        c.call("FLUSHALL")
+        c.pipeline([("HSET", f"h:{i}", "f", "v", "g", "v") for i in range(30)])
+        assert fields(info(c, "keyspace")["db0"])["subexpiry"] == "0"
+        before = int(info(c, "stats")["expired_subkeys"])
+        c.call("HSETEX", "later", "EX", "1000", "FIELDS", "1", "f", "v")
+        c.pipeline([("HPEXPIRE", f"h:{i}", "50", "FIELDS", "1", "f") for i in range(20)])
+        assert int(fields(info(c, "keyspace")["db0"])["subexpiry"]) > 1
+        eventually(lambda: info(c, "stats")["expired_subkeys"] == str(before + 20), what="all have been counted")
+        assert fields(info(c, "keyspace")["db0"])["subexpiry"] == "1"
+        c.call("DEBUG", "SET-ACTIVE-EXPIRE", "0")
+        try:
+            c.call("HPEXPIRE", "h:25", "1", "FIELDS", "2", "f", "g")
+            time.sleep(0.005)
+            assert info(c, "stats")["expired_subkeys"] == str(before + 20)
+            assert c.call("HDEL", "h:25", "f", "g") == 0
+            assert info(c, "stats")["expired_subkeys"] == str(before + 22)
+        finally:
+            c.call("DEBUG", "SET-ACTIVE-EXPIRE", "1")
+        c.call("CONFIG", "RESETSTAT")
+        assert info(c, "stats")["expired_subkeys"] == "0"
+
+
 def test_errors_and_commands_by_name(leader):
     with leader.client() as c:
         c.call("CONFIG", "RESETSTAT")

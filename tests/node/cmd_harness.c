@@ -34,6 +34,7 @@ struct harness {
     uint64_t random;
     struct resp_out out;
     struct types_limits limits;
+    size_t expired_fields;
     struct buf reply, text, effects, effects_text, events;
 };
 
@@ -225,6 +226,8 @@ void access_changed(struct cmd *c, uint32_t db, const struct key *k)
     (void)k;
     changed(c);
 }
+
+void access_note_expired_fields(struct cmd *c, size_t n) { of(c)->expired_fields += n; }
 
 bool access_is_expired(const struct cmd *c, const struct item *it)
 {
