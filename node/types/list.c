@@ -13,6 +13,7 @@
 enum { LIST_SMALL, LIST_BIG };
 
 #define RING_MIN 8u
+#define RING_KEEP 1024u /* a larger ring shrinks when an eighth would do */
 
 struct big_list {
     struct value_head head;
@@ -81,9 +82,9 @@ static void put_back(struct big_list *b, size_t i, struct listpack *lp, size_t b
     b->chunk_bytes += listpack_allocation(lp) - before;
 }
 
-static void ring_grow(struct big_list *b)
+/* A ring of @cap places for the same chunks. */
+static void ring_resize(struct big_list *b, uint32_t cap)
 {
-    uint32_t cap = b->cap * 2;
     struct listpack **ring = mem_alloc(cap * sizeof(struct listpack *));
 
     for (uint32_t i = 0; i < b->n; i++) {
@@ -99,7 +100,7 @@ static void ring_grow(struct big_list *b)
 static void ring_insert(struct big_list *b, size_t i, struct listpack *lp)
 {
     if (b->n == b->cap) {
-        ring_grow(b);
+        ring_resize(b, b->cap * 2);
     }
     if (i < b->n / 2) {
         b->first = (b->first - 1) & (b->cap - 1);
@@ -117,21 +118,41 @@ static void ring_insert(struct big_list *b, size_t i, struct listpack *lp)
     b->chunk_bytes += listpack_allocation(lp);
 }
 
-static void ring_remove(struct big_list *b, size_t i)
+/* The chunk at @i is freed; its place is still there. */
+static void drop_chunk(struct big_list *b, size_t i)
 {
     b->chunk_bytes -= listpack_allocation(chunk_at(b, i));
     free(chunk_at(b, i));
-    if (i < b->n / 2) {
-        for (size_t k = i; k > 0; k--) {
-            *slot(b, k) = chunk_at(b, k - 1);
+}
+
+/* @n places from @from on go, whose chunks are gone; the shorter side moves, once for all of them.
+ */
+static void ring_cut(struct big_list *b, size_t from, size_t n)
+{
+    size_t behind = b->n - from - n;
+
+    if (n == 0) {
+        return;
+    }
+    if (from < behind) {
+        for (size_t k = from; k > 0; k--) {
+            *slot(b, k - 1 + n) = chunk_at(b, k - 1);
         }
-        b->first = (b->first + 1) & (b->cap - 1);
+        b->first = (uint32_t)(b->first + n) & (b->cap - 1);
     } else {
-        for (size_t k = i; k + 1 < b->n; k++) {
-            *slot(b, k) = chunk_at(b, k + 1);
+        for (size_t k = 0; k < behind; k++) {
+            *slot(b, from + k) = chunk_at(b, from + n + k);
         }
     }
-    b->n--;
+    b->n -= (uint32_t)n;
+    if (b->cap > RING_KEEP && b->n < b->cap / 8) {
+        uint32_t cap = b->cap;
+
+        while (cap / 2 >= MAX_OF(b->n * 2, RING_MIN)) {
+            cap /= 2;
+        }
+        ring_resize(b, cap);
+    }
 }
 
 static struct big_list *big_new(void)
@@ -286,63 +307,59 @@ void list_insert(struct item *it, size_t index, const char *p, size_t n,
 
 /* ---- removing ------------------------------------------------------------------------------ */
 
-/* Join chunk @i with the next one when both are half empty. */
-static void join_chunks(struct big_list *b, size_t i, const struct types_limits *limits)
+/* Both half empty: one will do. */
+static bool may_join(const struct listpack *lp, const struct listpack *next,
+                     const struct types_limits *limits)
 {
-    struct listpack *lp, *next;
     int64_t size = limits->list_max_listpack_size;
-    size_t before;
 
-    if (i + 1 >= b->n) {
-        return;
-    }
-    lp = chunk_at(b, i);
-    next = chunk_at(b, i + 1);
-    if (listpack_bytes(lp) + listpack_bytes(next) > bytes_max(limits) / 2 ||
-        (size > 0 && (int64_t)(listpack_count(lp) + listpack_count(next)) > size)) {
-        return;
-    }
-    before = listpack_allocation(lp);
-    put_back(b, i, listpack_concat(lp, next), before);
-    ring_remove(b, i + 1);
+    return listpack_bytes(lp) + listpack_bytes(next) <= bytes_max(limits) / 2 &&
+           (size <= 0 || (int64_t)(listpack_count(lp) + listpack_count(next)) <= size);
 }
 
-/* Up to @count elements of chunk @i from @within on; returns how many. The chunk may go. */
-static size_t remove_in_chunk(struct big_list *b, size_t i, size_t within, size_t count)
+/* Chunk @i takes the elements of chunk @next, which is freed; its place is still there. */
+static void join_chunk(struct big_list *b, size_t i, size_t next)
+{
+    size_t before = listpack_allocation(chunk_at(b, i));
+
+    put_back(b, i, listpack_concat(chunk_at(b, i), chunk_at(b, next)), before);
+    drop_chunk(b, next);
+}
+
+/* Some, but not all, elements of chunk @i. */
+static void remove_in_chunk(struct big_list *b, size_t i, size_t within, size_t count)
 {
     struct listpack *lp = chunk_at(b, i);
-    size_t n = listpack_count(lp);
     size_t before = listpack_allocation(lp);
 
-    count = MIN_OF(count, n - within);
-    b->len -= count;
-    if (count == n) {
-        ring_remove(b, i);
-    } else {
-        put_back(b, i, listpack_delete(lp, listpack_seek(lp, (int64_t)within), count, NULL),
-                 before);
-    }
-    return count;
+    put_back(b, i, listpack_delete(lp, listpack_seek(lp, (int64_t)within), count, NULL), before);
 }
 
 static void remove_big(struct big_list *b, size_t first, size_t count,
                        const struct types_limits *limits)
 {
-    size_t within;
+    size_t within, whole = 0;
     size_t i = find_chunk(b, first, &within);
 
-    while (count > 0) {
-        size_t chunks = b->n;
+    b->len -= count;
+    if (within > 0) {
+        size_t n = MIN_OF(count, listpack_count(chunk_at(b, i)) - within);
 
-        count -= remove_in_chunk(b, i, within, count);
-        if (b->n == chunks) {
-            i++; /* what is left of it stands before what goes on */
-        }
-        within = 0;
+        remove_in_chunk(b, i++, within, n);
+        count -= n;
     }
-    if (b->n > 0) {
-        i = MIN_OF(i, b->n - (size_t)1);
-        join_chunks(b, i > 0 ? i - 1 : 0, limits);
+    for (; count > 0 && listpack_count(chunk_at(b, i + whole)) <= count; whole++) {
+        count -= listpack_count(chunk_at(b, i + whole));
+        drop_chunk(b, i + whole);
+    }
+    ring_cut(b, i, whole);
+    if (count > 0) {
+        remove_in_chunk(b, i, 0, count);
+    }
+    i = i > 0 ? i - 1 : 0;
+    if (i + 1 < b->n && may_join(chunk_at(b, i), chunk_at(b, i + 1), limits)) {
+        join_chunk(b, i, i + 1);
+        ring_cut(b, i + 1, 1);
     }
 }
 
@@ -384,30 +401,46 @@ static size_t remove_equal_in(struct listpack **lp, const char *p, size_t n, siz
     return done;
 }
 
+/* Chunks @from..@to without those that are empty, and with what belongs together joined. */
+static void tidy_chunks(struct big_list *b, size_t from, size_t to,
+                        const struct types_limits *limits)
+{
+    size_t kept = from;
+
+    for (size_t i = from; i <= to; i++) {
+        if (listpack_count(chunk_at(b, i)) == 0) {
+            drop_chunk(b, i);
+        } else if (kept > 0 && may_join(chunk_at(b, kept - 1), chunk_at(b, i), limits)) {
+            join_chunk(b, kept - 1, i);
+        } else {
+            *slot(b, kept++) = chunk_at(b, i);
+        }
+    }
+    ring_cut(b, kept, to + 1 - kept);
+}
+
 static size_t remove_equal_big(struct big_list *b, const char *p, size_t n, size_t most,
                                bool backwards, const struct types_limits *limits)
 {
-    size_t left = b->n;
-    size_t i = backwards ? b->n - 1u : 0;
+    size_t from = b->n, to = 0; /* chunks that have changed are from..to */
     size_t done = 0;
 
-    for (; left > 0 && done < most; left--) {
+    for (size_t k = 0; k < b->n && done < most; k++) {
+        size_t i = backwards ? b->n - 1 - k : k;
         struct listpack *lp = chunk_at(b, i);
         size_t before = listpack_allocation(lp);
         size_t gone = remove_equal_in(&lp, p, n, most - done, backwards);
 
-        put_back(b, i, lp, before);
-        b->len -= gone;
-        done += gone;
-        if (listpack_count(lp) == 0) {
-            ring_remove(b, i);
-            i -= backwards && i > 0;
-        } else {
-            i = backwards ? i - (i > 0) : i + 1;
+        if (gone > 0) {
+            put_back(b, i, lp, before);
+            from = MIN_OF(from, i);
+            to = MAX_OF(to, i);
+            done += gone;
         }
     }
-    for (size_t k = 0; done > 0 && k + 1 < b->n; k++) {
-        join_chunks(b, k, limits);
+    b->len -= done;
+    if (done > 0) {
+        tidy_chunks(b, from, MIN_OF(to + 1, b->n - (size_t)1), limits);
     }
     return done;
 }
@@ -459,6 +492,11 @@ void list_set(struct item *it, size_t index, const char *p, size_t n,
 }
 
 /* ---- walking ------------------------------------------------------------------------------- */
+
+const struct listpack *list_listpack(const void *value)
+{
+    return is_small(value) ? small_of(value) : NULL;
+}
 
 size_t list_chunks(const void *value) { return is_small(value) ? 1 : big_of(value)->n; }
 

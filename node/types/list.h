@@ -46,6 +46,7 @@ listpack_pos list_iter_next(struct list_iter *i);
 
 /* ---- loading and saving ---------------------------------------------------------------------- */
 
+const struct listpack *list_listpack(const void *value); /* NULL: it is big */
 size_t list_chunks(const void *value);
 const struct listpack *list_chunk(const void *value, size_t i);
 /* Append the elements of a valid listpack that is not empty; it is taken over. */

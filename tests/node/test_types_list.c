@@ -7,6 +7,8 @@
 #include "base/rand.h"
 #include "node/types/list.h"
 
+#include <time.h>
+
 #define MODEL_MAX 2000
 
 struct model {
@@ -114,9 +116,12 @@ static void step(struct rng *rng, struct item *it, struct model *m, const struct
         model_remove(m, at);
         model_insert(m, at, s);
     } else if (what == 9) {
-        remove_equal(it, m, s, 1 + rng_below(rng, 3), rng_below(rng, 2) == 1, l);
+        size_t most = rng_below(rng, 4) == 0 ? MODEL_MAX : 1 + rng_below(rng, 3);
+
+        remove_equal(it, m, s, most, rng_below(rng, 2) == 1, l);
     } else if (at < m->n) {
-        size_t most = rng_below(rng, 20) == 0 ? 200 : 3;
+        uint64_t chance = rng_below(rng, 60);
+        size_t most = chance == 0 ? MODEL_MAX : chance < 3 ? 200 : 3;
         size_t count = rng_below(rng, MIN_OF(m->n - at, most) + 1);
 
         list_remove(it, at, count, l);
@@ -176,11 +181,46 @@ static void queues_stay_dense(void **state)
     item_free(it);
 }
 
+static struct item *row_of_chunks(int n, const struct types_limits *limits)
+{
+    struct item *it = item_detached(list_new());
+    char s[24];
+
+    for (int i = 0; i < n; i++) {
+        list_push(it, false, s, (size_t)sprintf(s, "%d", i % 3), limits);
+    }
+    assert_int_equal(list_chunks(item_value(it)), n);
+    return it;
+}
+
+/* Many chunks that go from the middle cost one move of the others, not one for each: with the
+ * square of their number this test would take minutes. A ring that has become too large goes. */
+static void many_chunks_go_at_the_cost_of_one(void **state)
+{
+    enum { CHUNKS = 450000 };
+    struct types_limits limits = {.list_max_listpack_size = 1};
+    struct item *it = row_of_chunks(CHUNKS, &limits);
+    time_t begin = time(NULL);
+
+    (void)state;
+    list_remove(it, CHUNKS / 3, CHUNKS / 3, &limits);
+    assert_int_equal(list_chunks(item_value(it)), CHUNKS - CHUNKS / 3);
+    assert_int_equal(list_remove_equal(it, "1", 1, CHUNKS, false, &limits), CHUNKS / 9 * 2);
+    assert_int_equal(list_remove_equal(it, "2", 1, CHUNKS, true, &limits), CHUNKS / 9 * 2);
+    assert_int_equal(list_chunks(item_value(it)), list_len(it));
+    list_remove(it, 5, list_len(it) - 10, &limits);
+    assert_int_equal(list_chunks(item_value(it)), 10);
+    assert_true(list_type.bytes(item_value(it), 0) < 64 * 1024);
+    assert_true(time(NULL) - begin < 20);
+    item_free(it);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_changes_give_what_an_array_gives),
         cmocka_unit_test(queues_stay_dense),
+        cmocka_unit_test(many_chunks_go_at_the_cost_of_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
