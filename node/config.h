@@ -125,6 +125,7 @@ struct config {
     bool activerehashing;
     bool activedefrag;
     bool active_expire; /* DEBUG SET-ACTIVE-EXPIRE; no option */
+    bool cron_paused;   /* DEBUG PAUSE-CRON; no option */
 
     struct config_kept kept; /* options of Redis that change nothing here */
 

@@ -6,6 +6,8 @@
 
 #include "base/mem.h"
 
+#include <endian.h>
+#include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,6 +122,29 @@ bool memory_purge_aside(void)
     bool on = true;
 
     return mallctl != NULL && mallctl("background_thread", NULL, NULL, &on, sizeof on) == 0;
+}
+
+/* Its numbers have 1, 4 or 8 bytes: a wrong size is refused, and tells nothing. */
+bool memory_setting(const char *name, int64_t *old, const int64_t *set)
+{
+    static const size_t sizes[] = {sizeof(uint64_t), sizeof(uint32_t), sizeof(bool)};
+    int rc = ENOSYS;
+
+    for (size_t i = 0; mallctl != NULL && i < ARRAY_LEN(sizes); i++) {
+        uint64_t was = 0, now = set == NULL ? 0 : htole64((uint64_t)*set);
+        size_t n = sizes[i];
+
+        rc = mallctl(name, &was, &n, NULL, 0);
+        if (rc == 0 && set != NULL) {
+            rc = mallctl(name, NULL, NULL, &now, n);
+        }
+        *old = (int64_t)le64toh(was);
+        if (rc != EINVAL) {
+            break;
+        }
+    }
+    errno = rc;
+    return rc == 0;
 }
 
 bool memory_purge(void)

@@ -21,6 +21,10 @@ uint64_t memory_of_system(void);
 /* "jemalloc-5.3.0", or "libc". @out: 64 bytes. */
 void memory_allocator(char *out);
 
+/* A number of jemalloc's, by its name there; @set (may be NULL): what it becomes. False, and errno:
+ * there is no such number, it cannot be set so, or another allocator is at work. */
+MUST_CHECK bool memory_setting(const char *name, int64_t *old, const int64_t *set);
+
 /* Have the allocator give back now what it can. May take long. False: not available. */
 bool memory_purge(void);
 /* The allocator's own report of itself: calls @write with pieces of text. False: it has none. */

@@ -191,11 +191,8 @@ static void expire_some(struct node *n)
     }
 }
 
-static void on_cron(struct ev_loop *loop, struct ev_timer *w, int events)
+static void work_of_cron(struct node *n)
 {
-    struct node *n = w->data;
-
-    (void)events;
     node_refresh_clocks(n);
     clients_cron(n);
     gate_expire(n);
@@ -218,6 +215,16 @@ static void on_cron(struct ev_loop *loop, struct ev_timer *w, int events)
         }
     }
     snapshot_advance(n);
+}
+
+static void on_cron(struct ev_loop *loop, struct ev_timer *w, int events)
+{
+    struct node *n = w->data;
+
+    (void)events;
+    if (!n->config.cron_paused) {
+        work_of_cron(n);
+    }
     w->repeat = 1.0 / (double)n->config.hz;
     ev_timer_again(loop, w);
 }
@@ -230,7 +237,7 @@ static void on_retry(struct ev_loop *loop, struct ev_timer *w, int events)
     (void)events;
     node_refresh_clocks(n);
     clients_check_deadlines(n);
-    if (n->expire_more) {
+    if (n->expire_more && !n->config.cron_paused) {
         expire_some(n);
     }
 }

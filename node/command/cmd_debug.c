@@ -12,6 +12,7 @@
 #include "node/command/handlers.h"
 #include "node/effects.h"
 #include "node/gate.h"
+#include "node/memory.h"
 #include "node/node.h"
 #include "node/node_limits.h"
 #include "node/route.h"
@@ -134,17 +135,26 @@ static void debug_digest_value(struct cmd *c)
     }
 }
 
-static void debug_object(struct cmd *c)
+const struct item *debug_peek(struct cmd *c, const struct arg *name)
 {
     const struct item *it;
-    char text[256];
 
     if (!has_data(c)) {
-        return;
+        return NULL;
     }
-    it = peek(c, &c->argv[2]);
+    it = peek(c, name);
     if (it == NULL) {
         resp_error(c->reply, "ERR no such key");
+    }
+    return it;
+}
+
+static void debug_object(struct cmd *c)
+{
+    const struct item *it = debug_peek(c, &c->argv[2]);
+    char text[256];
+
+    if (it == NULL) {
         return;
     }
     snprintf(text, sizeof text,
@@ -504,6 +514,109 @@ static void debug_set_active_expire(struct cmd *c)
     }
 }
 
+static void debug_pause_cron(struct cmd *c)
+{
+    int64_t on;
+
+    if (cmd_arg_range(c, 2, 0, 1, &on, "ERR argument must be 0 or 1")) {
+        c->node->config.cron_paused = on == 1;
+        cmd_reply_ok(c);
+    }
+}
+
+/* Clients that maxmemory-clients may close, by what they take: less than 32 KiB, then twice as much
+ * each, the last without an end. */
+#define CLIENT_BUCKETS 19
+#define CLIENT_BUCKET_FIRST ((size_t)1 << 15)
+
+struct client_bucket {
+    size_t bytes, clients;
+};
+
+static void sort_client(struct client_bucket buckets[CLIENT_BUCKETS], size_t bytes)
+{
+    size_t i = 0;
+
+    while (i + 1 < CLIENT_BUCKETS && bytes >= CLIENT_BUCKET_FIRST << i) {
+        i++;
+    }
+    buckets[i].bytes += bytes;
+    buckets[i].clients++;
+}
+
+static void debug_client_eviction(struct cmd *c)
+{
+    struct client_bucket buckets[CLIENT_BUCKETS] = {0};
+    struct link *all = &c->node->clients.all;
+    struct buf text;
+
+    if (c->node->config.maxmemory_clients == 0) {
+        resp_error(c->reply, "ERR maxmemory-clients is disabled.");
+        return;
+    }
+    for (struct link *l = all->next; l != all; l = l->next) {
+        const struct client *client = CONTAINER_OF(l, struct client, all_link);
+
+        if ((client->flags & (CLIENT_NO_EVICT | CLIENT_CLOSE_ASAP)) == 0) {
+            sort_client(buckets, client->memory);
+        }
+    }
+    buf_init(&text);
+    for (size_t i = 0; i < CLIENT_BUCKETS; i++) {
+        size_t from = i == 0 ? 0 : CLIENT_BUCKET_FIRST << (i - 1);
+        char range[32];
+
+        if (i + 1 < CLIENT_BUCKETS) {
+            snprintf(range, sizeof range, "%10zu - %10zu", from, (CLIENT_BUCKET_FIRST << i) - 1);
+        } else {
+            snprintf(range, sizeof range, "%10zu+%12s", from, "");
+        }
+        buf_printf(&text, "bucket %s: tot-mem: %10zu, clients: %zu\n", range, buckets[i].bytes,
+                   buckets[i].clients);
+    }
+    resp_verbatim(c->reply, "txt", buf_head(&text), text.len);
+    buf_release(&text);
+}
+
+static void debug_mallctl(struct cmd *c)
+{
+    char name[128];
+    int64_t old, set;
+
+    if (c->argc == 4 && !cmd_arg_i64(c, 3, &set, NULL)) {
+        return;
+    }
+    snprintf(name, sizeof name, "%.*s", (int)MIN_OF(c->argv[2].n, sizeof name), c->argv[2].p);
+    if (memory_setting(name, &old, c->argc == 4 ? &set : NULL)) {
+        resp_int(c->reply, old);
+    } else {
+        resp_errorf(c->reply, "ERR %s", strerror(errno));
+    }
+}
+
+/* What Redis has for parts that do not exist here. */
+static void debug_without_object(struct cmd *c)
+{
+    static const struct {
+        const char *word, *why;
+    } reasons[] = {
+        {"CHANGE-REPL-ID", "the replication id is the cluster's, and the log is the history"},
+        {"QUICKLIST-PACKED-THRESHOLD", "lists have no plain nodes"},
+        {"REPLYBUFFER", "the output of a client has no fixed part"},
+        {"STRINGMATCH-LEN", "patterns have their unit tests"},
+        {"STRINGMATCH-TEST", "patterns have their unit tests"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
+        if (arg_is(&c->argv[1], reasons[i].word)) {
+            resp_errorf(c->reply, "ERR DEBUG %s does not exist here: %s", reasons[i].word,
+                        reasons[i].why);
+            return;
+        }
+    }
+    assert(!"a subcommand without a reason");
+}
+
 static void debug_log(struct cmd *c)
 {
     log_warning("DEBUG LOG: %.*s", (int)MIN_OF(c->argv[2].n, 1024), c->argv[2].p);
@@ -534,6 +647,8 @@ NORETURN static void debug_panic(struct cmd *c)
 static void debug_help(struct cmd *c)
 {
     static const char *const lines[] = {
+        "CLIENT-EVICTION",
+        "    Clients that maxmemory-clients may close, by the memory they take.",
         "DIGEST",
         "    A digest of all keys and values of this node's replica.",
         "DIGEST-VALUE <key> [<key> ...]",
@@ -542,22 +657,35 @@ static void debug_help(struct cmd *c)
         "    Reply with this error.",
         "HTSTATS <db>",
         "    Describe the hash tables of a database.",
+        "HTSTATS-KEY <key>",
+        "    Describe the hash table of the value at <key>.",
+        "LISTPACK <key>",
+        "    Show the entries of a value that is one listpack.",
         "LOG <text>",
         "    Write a line to the log.",
+        "MALLCTL <name> [<value>]",
+        "    A number of jemalloc's, and what it is to become.",
         "OBJECT <key>",
         "    Describe how the value at <key> is kept.",
         "PANIC",
         "    Abort the process.",
+        "PAUSE-CRON <0|1>",
+        "    Whether the periodic work of this node stands still: timeouts, expiry, eviction, "
+        "figures.",
         "POPULATE <count> [<prefix>] [<size>]",
         "    Set <count> keys named <prefix>:<n>, that are not there yet, replicated as usual; in",
         "    cluster mode those whose slots this node serves.",
         "PROTOCOL <type>",
         "    Reply with a value of the type: string, integer, double, bignum, null, array, set,",
         "    map, attrib, push, verbatim, true, false.",
+        "QUICKLIST <key> [<0|1>]",
+        "    Show the nodes of a list that has several; 1: with their entries.",
         "RELOAD [NOSAVE]",
         "    Throw the data away and read it back from snapshot and log; without NOSAVE new "
         "snapshots",
         "    are taken first.",
+        "SDSLEN <key>",
+        "    Lengths and allocations of a key and its string.",
         "SEGFAULT",
         "    Crash the process by a signal.",
         "SET-ACTIVE-EXPIRE <0|1>",
@@ -577,13 +705,32 @@ void cmd_debug(struct cmd *c)
         int argc_min, argc_max; /* < 0: any */
         void (*fn)(struct cmd *c);
     } subcommands[] = {
-        {"HELP", 2, 2, debug_help},         {"SLEEP", 3, 3, debug_sleep},
-        {"DIGEST", 2, 2, debug_digest},     {"DIGEST-VALUE", 2, -1, debug_digest_value},
-        {"OBJECT", 3, 3, debug_object},     {"HTSTATS", 3, 3, debug_htstats},
-        {"POPULATE", 3, 5, debug_populate}, {"PROTOCOL", 3, 3, debug_protocol},
-        {"RELOAD", 2, -1, debug_reload},    {"SET-ACTIVE-EXPIRE", 3, 3, debug_set_active_expire},
-        {"LOG", 3, 3, debug_log},           {"ERROR", 3, 3, debug_error},
-        {"SEGFAULT", 2, 2, debug_segfault}, {"PANIC", 2, 2, debug_panic},
+        {"HELP", 2, 2, debug_help},
+        {"SLEEP", 3, 3, debug_sleep},
+        {"DIGEST", 2, 2, debug_digest},
+        {"DIGEST-VALUE", 2, -1, debug_digest_value},
+        {"OBJECT", 3, 3, debug_object},
+        {"LISTPACK", 3, 3, debug_listpack},
+        {"QUICKLIST", 3, 4, debug_quicklist},
+        {"SDSLEN", 3, 3, debug_sdslen},
+        {"HTSTATS", 3, 3, debug_htstats},
+        {"HTSTATS-KEY", 3, 3, debug_htstats_key},
+        {"POPULATE", 3, 5, debug_populate},
+        {"PROTOCOL", 3, 3, debug_protocol},
+        {"RELOAD", 2, -1, debug_reload},
+        {"SET-ACTIVE-EXPIRE", 3, 3, debug_set_active_expire},
+        {"PAUSE-CRON", 3, 3, debug_pause_cron},
+        {"CLIENT-EVICTION", 2, 2, debug_client_eviction},
+        {"MALLCTL", 3, 4, debug_mallctl},
+        {"LOG", 3, 3, debug_log},
+        {"ERROR", 3, 3, debug_error},
+        {"SEGFAULT", 2, 2, debug_segfault},
+        {"PANIC", 2, 2, debug_panic},
+        {"CHANGE-REPL-ID", 2, -1, debug_without_object},
+        {"QUICKLIST-PACKED-THRESHOLD", 2, -1, debug_without_object},
+        {"REPLYBUFFER", 2, -1, debug_without_object},
+        {"STRINGMATCH-LEN", 2, -1, debug_without_object},
+        {"STRINGMATCH-TEST", 2, -1, debug_without_object},
     };
 
     if (!is_allowed(c)) {

@@ -286,3 +286,19 @@ void item_set_access(struct item *it, uint32_t access24)
 {
     it->bits = (it->bits & ((1u << ITEM_ACCESS_SHIFT) - 1)) | access24 << ITEM_ACCESS_SHIFT;
 }
+
+bool item_string_sizes(const struct item *it, struct item_string_sizes *out)
+{
+    if (item_type(it) != ITEM_STRING || item_encoding(it) == ITEM_INTEGER) {
+        return false;
+    }
+    *out = (struct item_string_sizes){
+        .item_bytes = item_good_size(item_bytes(it)),
+        .len = item_string_len(it),
+    };
+    if (item_is_pointer(it)) {
+        out->spare = item_raw(it)->cap - out->len;
+        out->bytes = raw_bytes(item_raw(it));
+    }
+    return true;
+}

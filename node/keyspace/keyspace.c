@@ -954,25 +954,43 @@ void keyspace_expect(struct keyspace *ks, uint32_t db, uint64_t n)
     }
 }
 
-void keyspace_describe(const struct keyspace *ks, uint32_t db, struct buf *out)
+static void describe_tables(const struct tables *ts, const char *what, struct buf *out)
 {
-    const struct db *d = db_at(ks, db);
     struct tables_stats s;
 
-    tables_stats(&d->tables, &s);
+    tables_stats(ts, &s);
     buf_printf(out,
-               "keys: %llu\ntables: %llu small, %llu large, %llu of them moving\n"
-               "buckets: %llu, linked to full ones: %llu\ntable bytes: %zu\n"
-               "expiring: %llu, heap bytes: %zu\nbuckets by number of keys:\n",
-               (unsigned long long)d->tables.items, (unsigned long long)s.small,
+               "%s: %llu\ntables: %llu small, %llu large, %llu of them moving\n"
+               "buckets: %llu, linked to full ones: %llu\ntable bytes: %zu\n",
+               what, (unsigned long long)ts->items, (unsigned long long)s.small,
                (unsigned long long)s.large, (unsigned long long)s.resizing,
                (unsigned long long)s.buckets, (unsigned long long)s.linked,
-               keyspace_table_bytes(ks, db), (unsigned long long)d->expires.n,
-               expire_heap_bytes(&d->expires));
+               (size_t)ts->n_refs * sizeof(table_ref) + ts->bytes);
+    buf_printf(out, "buckets by number of %s:\n", what);
     for (size_t i = 0; i < ARRAY_LEN(s.fill); i++) {
         buf_printf(out, " %zu%s: %llu\n", i, i + 1 == ARRAY_LEN(s.fill) ? " or more" : "",
                    (unsigned long long)s.fill[i]);
     }
+}
+
+void keyspace_describe(const struct keyspace *ks, uint32_t db, struct buf *out)
+{
+    const struct db *d = db_at(ks, db);
+
+    buf_printf(out, "expiring: %llu, heap bytes: %zu\n", (unsigned long long)d->expires.n,
+               expire_heap_bytes(&d->expires));
+    describe_tables(&d->tables, "keys", out);
+}
+
+bool keyspace_describe_value(const struct item *it, struct buf *out)
+{
+    const struct value_type *t = value_types[item_type(it)];
+    const struct tables *ts = t == NULL || t->tables == NULL ? NULL : t->tables(item_pointer(it));
+
+    if (ts != NULL) {
+        describe_tables(ts, "elements", out);
+    }
+    return ts != NULL;
 }
 
 size_t keyspace_table_bytes(const struct keyspace *ks, uint32_t db)

@@ -226,6 +226,15 @@ bool keyspace_same_value(const struct item *a, const struct item *b);
 
 /* For DEBUG HTSTATS and MEMORY: table sizes of a database as text. */
 void keyspace_describe(const struct keyspace *ks, uint32_t db, struct buf *out);
+/* Likewise of the hash table in a value. False: it has none. */
+bool keyspace_describe_value(const struct item *it, struct buf *out);
+/* Of a string that is not kept as an integer; false: it is another value. */
+struct item_string_sizes {
+    size_t item_bytes; /* allocated for the item, with its key and a short value */
+    size_t len, spare; /* of the value, and room behind it */
+    size_t bytes;      /* allocated for a long value; 0: it is in the item */
+};
+bool item_string_sizes(const struct item *it, struct item_string_sizes *out);
 size_t keyspace_table_bytes(const struct keyspace *ks, uint32_t db); /* tables, heap: overhead */
 
 #endif

@@ -39,6 +39,8 @@ struct value_due {
     struct item *entry; /* the keyspace's: its place in a heap; freed with the value */
 };
 
+struct tables; /* node/keyspace/table.h */
+
 struct value_type {
     const char *(*encoding_name)(const void *value); /* for OBJECT ENCODING */
     void (*free)(void *value);                       /* any thread */
@@ -47,6 +49,8 @@ struct value_type {
     size_t (*effort)(const void *value); /* allocations that free() gives back, about; O(1) */
     void *(*copy)(const void *value);    /* deep */
     void (*digest)(const void *value, struct value_digest *d);
+    /* Where the elements are; NULL, or gives NULL: not in hash tables. */
+    const struct tables *(*tables)(const void *value);
     struct value_due *(*due)(void *value); /* NULL, or gives NULL: there is never anything */
     /* Show the mover what is allocated for *@value (which may move), from the cursor on: about @n
      * allocations. True: that was all of it. Holds the loop for little more than they take. */

@@ -567,6 +567,11 @@ static bool relocate(void **value, struct mover *m, struct value_cursor *c, size
     return t == NULL || hash_times_relocate(&t->times, m, &c->at, n);
 }
 
+static const struct tables *tables(const void *value)
+{
+    return is_small(plain_of(value)) ? NULL : &members_of(plain_of(value))->tables;
+}
+
 const struct value_type hash_type = {
     .encoding_name = encoding_name,
     .free = free_value,
@@ -575,5 +580,6 @@ const struct value_type hash_type = {
     .copy = copy,
     .digest = digest,
     .relocate = relocate,
+    .tables = tables,
     .due = due,
 };

@@ -321,6 +321,11 @@ const struct intset *set_intset(const void *value)
     return encoding_of(value) == SET_INTS ? ints_of(value) : NULL;
 }
 
+const struct listpack *set_listpack(const void *value)
+{
+    return encoding_of(value) == SET_SMALL ? small_of(value) : NULL;
+}
+
 void *set_take_intset(struct intset *s, const struct types_limits *limits,
                       const struct siphash_key *hash_key)
 {
@@ -439,6 +444,11 @@ static bool relocate(void **value, struct mover *m, struct value_cursor *c, size
            members_relocate(members_of(*value), m, &c->at, n, members_relocate_one, m);
 }
 
+static const struct tables *tables(const void *value)
+{
+    return set_is_small(value) ? NULL : &members_of(value)->tables;
+}
+
 const struct value_type set_type = {
     .encoding_name = encoding_name,
     .free = free_value,
@@ -447,4 +457,5 @@ const struct value_type set_type = {
     .copy = copy,
     .digest = digest,
     .relocate = relocate,
+    .tables = tables,
 };

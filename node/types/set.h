@@ -39,6 +39,7 @@ bool set_is_small(const void *value);
 struct intset;
 const struct intset *set_intset(const void *value); /* NULL: it has another encoding */
 struct listpack;
+const struct listpack *set_listpack(const void *value); /* likewise */
 /* Take over valid bytes; they must not be empty. */
 void *set_take_intset(struct intset *s, const struct types_limits *limits,
                       const struct siphash_key *hash_key);

@@ -585,6 +585,11 @@ static bool relocate(void **value, struct mover *m, struct value_cursor *c, size
     return members_relocate(&b->members, m, &c->at, n, NULL, NULL);
 }
 
+static const struct tables *tables(const void *value)
+{
+    return is_small(value) ? NULL : &big_of(value)->members.tables;
+}
+
 const struct value_type zset_type = {
     .encoding_name = encoding_name,
     .free = free_value,
@@ -593,4 +598,5 @@ const struct value_type zset_type = {
     .copy = copy,
     .digest = digest,
     .relocate = relocate,
+    .tables = tables,
 };

@@ -369,6 +369,143 @@ def test_client_list_and_kill_by_what_they_name(plain):
             assert error(c, "CLIENT", *words) == want
 
 
+# ---- DEBUG of values and of the node ------------------------------------------------------------
+
+
+def debug(client, *words):
+    return client.call("DEBUG", *words).decode()
+
+
+def test_debug_shows_how_values_are_kept(plain):
+    with plain.client() as c:
+        c.call("FLUSHALL")
+        c.call("RPUSH", "l", "a", "12", "x" * 100, 'q"\x01')
+        c.pipeline([("SADD", "s", "a", "b"), ("HSET", "h", "f", "v"), ("ZADD", "z", "1", "a"), ("XADD", "x", "*", "a", "b")])
+        lines = debug(c, "LISTPACK", "l").splitlines()
+        assert lines[0].startswith("entries: 4, bytes: ")
+        assert lines[1:3] == ['  0: string of 1 bytes "a"', "  1: integer 12"]
+        assert lines[3] == '  2: string of 100 bytes "' + "x" * 64 + '"...'
+        assert lines[4] == '  3: string of 3 bytes "q\\x22\\x01"'
+        for key, entries in (("s", 2), ("h", 2), ("z", 2)):
+            assert debug(c, "LISTPACK", key).startswith(f"entries: {entries}, "), key
+            assert error(c, "DEBUG", "HTSTATS-KEY", key) == (
+                "ERR The value stored at the specified key is not represented using an hash table"
+            )
+        c.call("SET", "str", "hello")
+        for key in ("x", "str"):
+            assert error(c, "DEBUG", "LISTPACK", key) == "ERR Not a listpack encoded object."
+        for words in ("LISTPACK", "QUICKLIST", "HTSTATS-KEY", "SDSLEN"):
+            assert error(c, "DEBUG", words, "nokey") == "ERR no such key"
+        c.call("RPUSH", "l", *(f"element:{i}" for i in range(2000)))
+        assert error(c, "DEBUG", "LISTPACK", "l") == "ERR Not a listpack encoded object."
+        assert error(c, "DEBUG", "QUICKLIST", "h") == "ERR Not a quicklist encoded object."
+        lines = debug(c, "QUICKLIST", "l").splitlines()
+        nodes = len(lines) - 1
+        assert nodes > 1 and lines[0] == f"elements: 2004, nodes: {nodes}"
+        assert sum(int(re.search(r"entries: (\d+)", line)[1]) for line in lines[1:]) == 2004
+        c.call("LTRIM", "l", "0", "999")
+        lines = debug(c, "QUICKLIST", "l", "1").splitlines()
+        nodes = sum(line.startswith("node ") for line in lines)
+        assert '  4: string of 9 bytes "element:0"' in lines and len(lines) == 1 + nodes + 1000
+        c.call("RPUSH", "l", *("y" * 60 for i in range(9000)))
+        assert debug(c, "QUICKLIST", "l", "1").endswith("...\n")
+        big = [str(i) for i in range(3000)] + ["x"]
+        c.call("SADD", "s", *big), c.call("HSET", "h", *big, "odd"), c.call("ZADD", "z", *(w for i in big[:-1] for w in (i, i)))
+        for key, n in (("s", 3003), ("h", 1502), ("z", 3001)):
+            text = debug(c, "HTSTATS-KEY", key)
+            fill = re.findall(r"^ (\d+)(?: or more)?: (\d+)$", text, re.M)
+            assert text.startswith(f"elements: {n}\n") and n * 0.9 < sum(int(i) * int(k) for i, k in fill) <= n, text
+        c.call("HEXPIRE", "h", "100", "FIELDS", "1", "0")
+        assert debug(c, "HTSTATS-KEY", "h").startswith("elements: 1502\n")
+
+
+def test_debug_tells_lengths_and_allocations_of_strings(plain):
+    with plain.client() as c:
+        c.call("FLUSHALL")
+
+        def sizes(key):
+            text = c.call("DEBUG", "SDSLEN", key)
+            return {k: int(v) for k, v in re.findall(r"(\w+): ?(\d+)", text)}
+
+        c.call("SET", "some", "hello")
+        c.call("SET", "long", "x" * 1000)
+        s = sizes("some")
+        assert (s["key_sds_len"], s["key_sds_avail"], s["val_sds_len"], s["val_sds_avail"], s["val_zmalloc"]) == (4, 0, 5, 0, 0)
+        assert 4 + 5 < s["key_zmalloc"] <= 32
+        s = sizes("long")
+        assert s["val_sds_len"] == 1000 and s["val_sds_avail"] < 100 and 1000 < s["val_zmalloc"] < 1200
+        c.call("APPEND", "long", "y" * 100)
+        s = sizes("long")
+        assert s["val_sds_len"] == 1100 and 500 < s["val_sds_avail"] < s["val_zmalloc"] - 1100
+        c.call("SET", "number", "12"), c.call("RPUSH", "l", "a")
+        for key in ("number", "l"):
+            assert error(c, "DEBUG", "SDSLEN", key) == "ERR Not an sds encoded string."
+
+
+def test_debug_stops_and_resumes_the_periodic_work(plain):
+    with plain.client() as c:
+        c.call("FLUSHALL")
+        expired = int(info(c, "stats")["expired_keys"])
+        assert c.call("DEBUG", "PAUSE-CRON", "1") == "OK"
+        try:
+            c.call("SET", "k", "v", "PX", "1")
+            time.sleep(0.3)  # many rounds of the cron
+            assert c.call("DBSIZE") == 1
+        finally:
+            assert c.call("DEBUG", "PAUSE-CRON", "0") == "OK"
+        eventually(lambda: info(c, "stats")["expired_keys"] == str(expired + 1), what="the key is deleted")
+        assert error(c, "DEBUG", "PAUSE-CRON", "2") == "ERR argument must be 0 or 1"
+
+
+def test_debug_sorts_clients_by_what_they_take(plain):
+    with plain.client() as c, plain.client() as big:
+        assert error(c, "DEBUG", "CLIENT-EVICTION") == "ERR maxmemory-clients is disabled."
+        c.call("CONFIG", "SET", "maxmemory-clients", "100mb")
+        try:
+
+            def count(least):
+                rows = re.findall(r"^bucket +(\d+).*tot-mem: +(\d+), clients: (\d+)$", debug(c, "CLIENT-EVICTION"), re.M)
+                assert len(rows) == 19 and all((int(m) == 0) == (n == "0") for _, m, n in rows)
+                assert all(int(n) == 0 or int(m) >= int(low) * int(n) for low, m, n in rows)
+                return sum(int(n) for low, _, n in rows if int(low) >= least)
+
+            assert count(0) >= 2 and count(1 << 20) == 0
+            big.send("ECHO", b"x" * (3 << 20))
+            big.socket.sendall(b"*2\r\n$4\r\nECHO\r\n$3000000\r\n" + b"x" * 2900000)  # waits for the rest
+            eventually(lambda: count(1 << 20) == 1, what="a large client")
+            big.socket.sendall(b"x" * 100000 + b"\r\n")
+            assert len(big.read()) == 3 << 20 and len(big.read()) == 3000000
+            big.call("CLIENT", "NO-EVICT", "ON"), c.call("CLIENT", "NO-EVICT", "ON")
+            assert count(0) <= 2
+        finally:
+            c.call("CONFIG", "SET", "maxmemory-clients", "0"), c.call("CLIENT", "NO-EVICT", "OFF")
+
+
+def test_debug_reads_and_sets_numbers_of_the_allocator(plain):
+    with plain.client() as c:
+        if "jemalloc" not in info(c, "memory")["mem_allocator"]:
+            assert error(c, "DEBUG", "MALLCTL", "arenas.narenas") == "ERR Function not implemented"
+            return
+        assert c.call("DEBUG", "MALLCTL", "arenas.narenas") >= 1  # 32 bits
+        assert c.call("DEBUG", "MALLCTL", "background_thread") in (0, 1)  # one byte
+        before = c.call("DEBUG", "MALLCTL", "arenas.dirty_decay_ms")
+        assert c.call("DEBUG", "MALLCTL", "arenas.dirty_decay_ms", "-1") == before
+        assert c.call("DEBUG", "MALLCTL", "arenas.dirty_decay_ms", str(before)) == -1
+        assert error(c, "DEBUG", "MALLCTL", "nosuch") == "ERR No such file or directory"
+        assert error(c, "DEBUG", "MALLCTL", "opt.background_thread", "1") == "ERR Operation not permitted"
+
+
+def test_debug_refuses_what_has_no_meaning_and_lists_the_rest(plain):
+    with plain.client() as c:
+        for words in ("CHANGE-REPL-ID", "REPLYBUFFER RESIZING 0", "QUICKLIST-PACKED-THRESHOLD 10b", "STRINGMATCH-LEN 1 a"):
+            assert error(c, "DEBUG", *words.split()).startswith(f"ERR DEBUG {words.split()[0]} does not exist here: ")
+        listed = [line.split()[0] for line in c.call("DEBUG", "HELP")[1:] if not line.startswith(" ")]
+        for word in ("LISTPACK", "QUICKLIST", "HTSTATS-KEY", "SDSLEN", "PAUSE-CRON", "CLIENT-EVICTION", "MALLCTL"):
+            assert word in listed, word
+        for word in set(listed) - {"HELP", "PANIC", "SEGFAULT", "DIGEST", "RELOAD", "CLIENT-EVICTION", "DIGEST-VALUE"}:
+            assert error(c, "DEBUG", word).startswith("ERR unknown subcommand or wrong number of arguments")
+
+
 # ---- DEBUG RELOAD ------------------------------------------------------------------------------
 
 
