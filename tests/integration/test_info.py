@@ -64,7 +64,7 @@ def check(row, value):
     name = row["field"]
     if row["type"] == "kv-list":
         parts = row["subfields"].replace("(valkey only)", "").split(",")
-        got = list(fields(value))
+        got = [part for part in fields(value) if part != "subexpiry"]  # of Redis 7.4
         assert got == [p for p in parts if p in got] and set(parts) - set(got) <= {"type"}, (name, value)
     else:
         assert re.fullmatch(PATTERNS[row["type"]], value), (name, row["type"], value)
