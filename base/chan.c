@@ -122,14 +122,12 @@ size_t chan_len(const struct chan *c)
     return atomic_load_explicit(&c->len, memory_order_relaxed);
 }
 
-static void on_async(struct ev_loop *loop, struct ev_async *w, int revents)
+void chan_run(struct chan *c)
 {
-    struct chan *c = CONTAINER_OF(w, struct chan, async);
     void *batch[CHAN_BATCH];
     size_t budget = c->capacity; /* then other watchers of the loop get their turn */
 
-    (void)revents;
-    while (c->loop == loop) { /* @fn may detach */
+    while (c->loop != NULL) { /* @fn may detach */
         size_t n;
 
         pthread_mutex_lock(&c->lock);
@@ -146,6 +144,13 @@ static void on_async(struct ev_loop *loop, struct ev_async *w, int revents)
         budget -= n;
         c->fn(c->arg, batch, n);
     }
+}
+
+static void on_async(struct ev_loop *loop, struct ev_async *w, int revents)
+{
+    (void)loop;
+    (void)revents;
+    chan_run(CONTAINER_OF(w, struct chan, async));
 }
 
 void chan_attach(struct chan *c, struct ev_loop *loop, chan_fn *fn, void *arg)

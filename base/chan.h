@@ -28,6 +28,10 @@ MUST_CHECK bool chan_push(struct chan *c, void *message);
 /* Any thread: all of @messages or none (false). One wake-up. */
 MUST_CHECK bool chan_push_all(struct chan *c, void **messages, size_t n);
 
+/* Consumer thread, attached, not from within @fn: call @fn now with what is queued, as the loop
+ * would in its next turn. */
+void chan_run(struct chan *c);
+
 /* Consumer thread (or any thread once detached): take up to @max messages now. */
 size_t chan_take(struct chan *c, void **out, size_t max);
 

@@ -77,7 +77,9 @@ static void propose_all(struct node *n)
             group_propose(n->groups[i]);
         }
     }
-    raft_host_flush(n->host);
+    if (raft_host_flush(n->host)) {
+        chan_run(n->events);
+    }
 }
 
 /* Messages and invalidations that were gathered. */

@@ -342,7 +342,7 @@ static bool propose_here(struct node *n, const struct cluster_command *command)
         memcpy(e->data, buf_head(&bytes), bytes.len);
         e->origin = ++n->system->proposals;
         raft_host_propose(n->host, NODE_SYSTEM_GROUP, e);
-        raft_host_flush(n->host);
+        (void)raft_host_flush(n->host); /* its events come through the loop */
     }
     buf_release(&bytes);
     return e != NULL;

@@ -130,8 +130,10 @@ bool raft_host_has_group(struct raft_host *h, uint32_t group);
 void raft_host_propose(struct raft_host *h, uint32_t group, struct raft_entry *entry);
 /* Confirm leadership: RAFT_EV_READ_OK / RAFT_EV_READ_LOST with @token. */
 void raft_host_read(struct raft_host *h, uint32_t group, uint64_t token);
-/* Wake the raft thread for what was queued since the last call. */
-void raft_host_flush(struct raft_host *h);
+/* See to what was queued since the last call: wake the raft thread; or, if it sleeps and there is
+ * not much, do its turn in this thread. Returns true in the latter case: events may be in the
+ * queue. */
+bool raft_host_flush(struct raft_host *h);
 
 /* Move leadership to @node (0: whoever is best); the owner has parked new commands and seen
  * its proposals committed. Ends in RAFT_EV_ROLE or RAFT_EV_TRANSFER_FAILED. */

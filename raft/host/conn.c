@@ -391,7 +391,7 @@ static void on_writable(EV_P_ ev_io *w, int revents)
         }
         c->state = CONN_GREETING;
         c->rx_us = c->host->now_us;
-        ev_io_start(c->host->loop, &c->reader);
+        host_watch(c->host, &c->reader);
         conn_send_hello(c);
     }
     if (!conn_flush(c)) {
@@ -420,11 +420,7 @@ struct conn *conn_new(struct raft_host *h, int fd, bool dialled)
     }
     ev_io_init(&c->reader, on_readable, fd, EV_READ);
     ev_io_init(&c->writer, on_writable, fd, EV_WRITE);
-    if (dialled) {
-        ev_io_start(h->loop, &c->writer);
-    } else {
-        ev_io_start(h->loop, &c->reader);
-    }
+    host_watch(h, dialled ? &c->writer : &c->reader);
     return c;
 }
 

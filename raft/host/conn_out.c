@@ -423,7 +423,7 @@ bool conn_flush(struct conn *c)
         return false;
     }
     if (rc == 0) {
-        ev_io_start(c->host->loop, &c->writer);
+        host_watch(c->host, &c->writer);
     } else {
         ev_io_stop(c->host->loop, &c->writer);
         buf_shrink(&c->control, 64 * 1024);

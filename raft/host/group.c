@@ -72,9 +72,7 @@ static void arm_timer(struct host_group *g, int64_t at_us)
     if (at_us >= g->timer_at_us) {
         return;
     }
-    ev_timer_stop(h->loop, &g->timer);
-    ev_timer_set(&g->timer, (double)MAX_OF(at_us - h->now_us, (int64_t)0) / 1e6, 0.);
-    ev_timer_start(h->loop, &g->timer);
+    host_arm(h, &g->timer, at_us - h->now_us);
     g->timer_at_us = at_us;
 }
 

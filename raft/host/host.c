@@ -226,6 +226,7 @@ int raft_host_new(const struct raft_host_config *config, struct raft_host **out)
     mailbox_init(&h->mail);
     h->user_data = raft_event_tally_new();
     pthread_mutex_init(&h->status_lock, NULL);
+    pthread_mutex_init(&h->turn_lock, NULL);
     pthread_mutex_init(&h->receiving_lock, NULL);
     h->loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOSIGMASK);
     if (h->loop == NULL) {
@@ -317,6 +318,7 @@ void raft_host_free(struct raft_host *h)
     ev_loop_destroy(h->loop);
     data_dir_close(&h->dir);
     pthread_mutex_destroy(&h->status_lock);
+    pthread_mutex_destroy(&h->turn_lock);
     pthread_mutex_destroy(&h->receiving_lock);
     for (size_t i = 0; h->bind[i] != NULL; i++) {
         free(h->bind[i]);
@@ -442,6 +444,7 @@ void raft_host_propose(struct raft_host *h, uint32_t group, struct raft_entry *e
     struct mail m = {.type = MAIL_PROPOSE, .group = group, .entry = entry};
 
     assert(entry->origin > 0);
+    h->unflushed_bytes += entry->size;
     mailbox_put(&h->mail, &m, false);
     h->unflushed = true;
 }
@@ -454,12 +457,20 @@ void raft_host_read(struct raft_host *h, uint32_t group, uint64_t token)
     h->unflushed = true;
 }
 
-void raft_host_flush(struct raft_host *h)
+bool raft_host_flush(struct raft_host *h)
 {
-    if (h->unflushed) {
-        h->unflushed = false;
-        mailbox_wake(&h->mail);
+    uint64_t bytes = h->unflushed_bytes;
+
+    if (!h->unflushed) {
+        return false;
     }
+    h->unflushed = false;
+    h->unflushed_bytes = 0;
+    if (bytes <= TURN_HERE_BYTES && host_turn_here(h)) {
+        return true;
+    }
+    mailbox_wake(&h->mail);
+    return false;
 }
 
 void raft_host_transfer(struct raft_host *h, uint32_t group, uint64_t node)

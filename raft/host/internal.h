@@ -13,9 +13,10 @@
  *   log_thread.c  the log; data_dir.c: the directory; mailbox.c: mail
  *
  * A turn of the raft thread: callbacks of the loop take in mail, bytes and timeouts and step the
- * cores at once; a core that was stepped is dirty. Before the loop sleeps (host_turn_end()) every
- * dirty core is drained once, all writes go to the log thread as one job, all messages to each
- * peer leave with one writev, all events go to the owner with one push. Idle groups cost nothing.
+ * cores at once; a core that was stepped is dirty. Before the loop sleeps (turn_end()) every dirty
+ * core is drained once, all writes go to the log thread as one job (write_log()), all messages to
+ * each peer leave with one writev, all events go to the owner with one push. Idle groups cost
+ * nothing.
  *
  * Everything is the raft thread's unless it says otherwise. */
 #ifndef RAFT_HOST_INTERNAL_H
@@ -160,7 +161,8 @@ struct raft_host {
     struct data_dir dir;
     struct raft_identity identity; /* owner's */
     bool started;
-    bool unflushed; /* owner's: mail was put without a wake-up */
+    bool unflushed;           /* owner's: mail was put without a wake-up */
+    uint64_t unflushed_bytes; /* owner's: of entries in it */
 
     _Atomic uint64_t cached_bytes;      /* of all groups' entries; written by the raft thread */
     struct raft_event_tally *user_data; /* on its way to the owner */
@@ -177,7 +179,12 @@ struct raft_host {
     pthread_mutex_t status_lock;
     struct raft_host_status status; /* copy for any thread */
 
-    /* ---- raft thread ---- */
+    /* ---- raft thread: what follows, and the groups' ----
+     * Held by the raft thread but while it sleeps in its loop. Whoever else holds it is the raft
+     * thread for as long: see host_turn_here(). */
+    pthread_mutex_t turn_lock;
+    bool running;      /* in its loop, and not about to leave it */
+    bool loop_changed; /* watchers that the loop, if it sleeps, does not know of */
     struct ev_loop *loop;
     struct ev_prepare prepare;
     struct ev_check check;
@@ -211,6 +218,7 @@ struct raft_host {
     int64_t accept_again_us; /* 0: they listen */
     struct host_peer *peers[HOST_PEERS_MAX];
     size_t n_peers;
+    bool alone;            /* the owner has listed no peers */
     struct conn *greeting; /* accepted connections that have not said who they are */
     size_t n_greeting;
     struct conn *graves; /* closed connections, freed at the end of the turn */
@@ -234,6 +242,14 @@ struct host_group *host_find_group(struct raft_host *h, uint32_t group); /* any 
 
 /* ---- loop.c ---- */
 void *host_main(void *arg);
+/* Owner's thread: when the raft thread sleeps, do a turn of it here, up to the events in the
+ * owner's queue. False: nothing was done. */
+MUST_CHECK bool host_turn_here(struct raft_host *h);
+/* All of the loop's watchers are started through these: in a turn done elsewhere it has to be told.
+ * A timer that runs is set anew. */
+void host_watch(struct raft_host *h, struct ev_io *w);
+void host_arm(struct raft_host *h, struct ev_timer *w, int64_t in_us);
+#define TURN_HERE_BYTES (256u << 10) /* of entries; more are not written in the owner's time */
 void host_release_loop(struct raft_host *h); /* what the raft thread left; after it ended */
 void host_mail_free(struct mail *m);         /* mail nobody will look at */
 void host_push_event(struct raft_host *h, struct raft_event *e); /* takes it */

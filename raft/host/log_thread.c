@@ -3,7 +3,9 @@
  * raft/host/log_thread.c - see log_thread.h.
  *
  * One lock guards the lists of jobs; it is never held during I/O. The log itself, and everything
- * under "the log thread's own" below, is touched by this thread alone. */
+ * under "the log thread's own" below, is touched by this thread alone, but while it is lent: the
+ * raft thread takes it when this one sleeps, and this one does not go on before it is given back.
+ */
 #include "raft/host/log_thread.h"
 
 #include "base/clock.h"
@@ -35,6 +37,7 @@ struct log_thread {
     pthread_cond_t wake;
     struct job_list writes, others;
     bool sleeping, stop;
+    bool lent, wanted_back; /* wanted_back: this thread waits for the log */
     struct wal_stats stats;
     int64_t last_sync_wall_ms;
 
@@ -540,6 +543,16 @@ static void sleep_locked(struct log_thread *t)
     t->sleeping = false;
 }
 
+/* Lock held. The raft thread may be writing. */
+static void take_back_locked(struct log_thread *t)
+{
+    while (t->lent) {
+        t->wanted_back = true;
+        pthread_cond_wait(&t->wake, &t->lock);
+    }
+    t->wanted_back = false;
+}
+
 /* What is due by time. */
 static void do_due(struct log_thread *t)
 {
@@ -586,6 +599,7 @@ static void *log_main(void *arg)
                 break;
             }
             sleep_locked(t);
+            take_back_locked(t);
         }
         if (t->config.wal == NULL) {
             continue;
@@ -678,6 +692,58 @@ void log_thread_put(struct log_thread *t, struct log_job *job)
     if (wake) { /* without the lock, or the log thread would run into it */
         pthread_cond_signal(&t->wake);
     }
+}
+
+/* The log thread sleeps and nothing waits for it: the log is the caller's until give_back(). */
+static bool borrow(struct log_thread *t)
+{
+    bool mine;
+
+    pthread_mutex_lock(&t->lock);
+    mine = t->sleeping && t->config.wal != NULL && !t->full && !t->stop;
+    t->lent = mine;
+    pthread_mutex_unlock(&t->lock);
+    return mine;
+}
+
+static void give_back(struct log_thread *t)
+{
+    bool wake;
+
+    pthread_mutex_lock(&t->lock);
+    t->lent = false;
+    wake = t->wanted_back || t->full; /* full: it has to try again sooner than it meant to */
+    pthread_mutex_unlock(&t->lock);
+    if (wake) {
+        pthread_cond_signal(&t->wake);
+    }
+}
+
+size_t log_thread_write_here(struct log_thread *t, struct log_job *job,
+                             struct mail answers[LOG_ANSWERS_HERE])
+{
+    size_t n;
+
+    assert(job->type == LOG_JOB_WRITE);
+    if (t->config.durability == RAFT_DURABLE_ALWAYS) {
+        return 0;
+    }
+    for (size_t i = 0; i < job->n_parts; i++) {
+        if (job->parts[i].must_sync) {
+            return 0;
+        }
+    }
+    if (!borrow(t)) {
+        return 0;
+    }
+    list_add(&t->pending, job);
+    do_writes(t);
+    n = t->n_answers;
+    assert(n > 0 && n <= LOG_ANSWERS_HERE);
+    memcpy(answers, t->answers, n * sizeof answers[0]);
+    t->n_answers = 0;
+    give_back(t);
+    return n;
 }
 
 bool log_thread_stop(struct log_thread *t)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * raft/host/log_thread.h - the one thread that touches the write-ahead log.
+ * raft/host/log_thread.h - the one thread that touches the write-ahead log, but for writes of a
+ * node alone: log_thread_write_here().
  *
  * Jobs come in, each goes back to the raft thread's mailbox as MAIL_LOG_DONE when it is done.
  * Writes keep their order and are done together: whatever arrived while a sync ran goes out with
@@ -90,6 +91,14 @@ void log_thread_start(struct log_thread *t);
 void log_thread_set_wal(struct log_thread *t, struct wal *wal);
 /* Raft thread: hand @job over. */
 void log_thread_put(struct log_thread *t, struct log_job *job);
+/* Raft thread: do the WRITE @job in this thread, if the log thread has nothing to do and no sync is
+ * asked for, neither by the durability nor by the job. That saves two wake-ups of threads, which
+ * cost more than such a write, but the caller stands still if the disk does.
+ * Returns how many @answers there are (what the mailbox would have got), or 0: nothing was done,
+ * put it. */
+#define LOG_ANSWERS_HERE 4u /* of a full disk, of room again, of the job */
+MUST_CHECK size_t log_thread_write_here(struct log_thread *t, struct log_job *job,
+                                        struct mail answers[LOG_ANSWERS_HERE]);
 /* Finish what was put (a full disk excepted), sync, end the thread, close the log. Jobs that were
  * not answered are freed. Returns true when everything written is durable. */
 bool log_thread_stop(struct log_thread *t);

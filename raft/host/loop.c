@@ -18,6 +18,24 @@
 #define PATIENT_EVENTS 32
 #define SPARE_JOBS 8
 
+/* ---- the loop's watchers ------------------------------------------------------------------- */
+
+void host_watch(struct raft_host *h, struct ev_io *w)
+{
+    if (!ev_is_active(w)) {
+        ev_io_start(h->loop, w);
+        h->loop_changed = true;
+    }
+}
+
+void host_arm(struct raft_host *h, struct ev_timer *w, int64_t in_us)
+{
+    ev_timer_stop(h->loop, w);
+    ev_timer_set(w, (double)MAX_OF(in_us, (int64_t)0) / 1e6, 0.);
+    ev_timer_start(h->loop, w);
+    h->loop_changed = true;
+}
+
 /* ---- events to the owner ------------------------------------------------------------------- */
 
 struct raft_event *host_event_new(enum raft_event_type type, uint32_t group, size_t n_entries)
@@ -52,8 +70,7 @@ void host_push_patient_event(struct raft_host *h, struct raft_event *e)
 static void retry_events(struct raft_host *h, int64_t in_us)
 {
     if (!ev_is_active(&h->event_retry)) {
-        ev_timer_set(&h->event_retry, (double)in_us / 1e6, 0.);
-        ev_timer_start(h->loop, &h->event_retry);
+        host_arm(h, &h->event_retry, in_us);
     }
 }
 
@@ -369,21 +386,41 @@ static void on_turn_begins(EV_P_ ev_check *w, int revents)
     h->turn_us = h->now_us;
 }
 
-static void turn_end(struct raft_host *h)
+/* Hand the turn's write to the log thread; or, when no peers are listed who would miss heartbeats
+ * if the disk stood still, do it here and now. */
+static void write_log(struct raft_host *h)
 {
-    while (h->dirty != NULL) {
-        struct host_group *g = h->dirty;
+    struct mail answers[LOG_ANSWERS_HERE];
+    struct log_job *w = h->write;
+    size_t n = 0;
 
-        h->dirty = g->next_dirty;
-        g->dirty = false;
-        host_group_drain(g);
+    h->write = NULL;
+    if (h->alone) {
+        n = log_thread_write_here(h->log, w, answers);
     }
-    if (h->write != NULL) {
-        struct log_job *w = h->write;
-
-        h->write = NULL;
+    if (n == 0) {
         log_thread_put(h->log, w);
     }
+    for (size_t i = 0; i < n; i++) {
+        on_mail(h, &answers[i]);
+    }
+}
+
+static void turn_end(struct raft_host *h)
+{
+    /* A write done here is something for its groups to act on in the same turn. */
+    do {
+        while (h->dirty != NULL) {
+            struct host_group *g = h->dirty;
+
+            h->dirty = g->next_dirty;
+            g->dirty = false;
+            host_group_drain(g);
+        }
+        if (h->write != NULL) {
+            write_log(h);
+        }
+    } while (h->dirty != NULL);
     host_peers_flush(h);
     push_events(h, h->stopping);
 }
@@ -396,6 +433,49 @@ static void on_turn_ends(EV_P_ ev_prepare *w, int revents)
     (void)revents;
     turn_end(h);
     mailbox_set_hungry(&h->mail, h->n_blocked > 0);
+    h->loop_changed = false; /* the loop looks at its watchers next */
+}
+
+/* ---- turns in the owner's thread -------------------------------------------------------------
+ *
+ * To wake the raft thread for a batch costs more than the turn itself. So the owner does it when
+ * that thread sleeps; a turn never blocks. Times of timers count from the loop's last turn, so they
+ * may be early by as much as that was ago, and never late. */
+
+static void on_sleeps(struct ev_loop *loop) EV_NOEXCEPT
+{
+    struct raft_host *h = ev_userdata(loop);
+
+    pthread_mutex_unlock(&h->turn_lock);
+}
+
+static void on_wakes(struct ev_loop *loop) EV_NOEXCEPT
+{
+    struct raft_host *h = ev_userdata(loop);
+
+    pthread_mutex_lock(&h->turn_lock);
+}
+
+bool host_turn_here(struct raft_host *h)
+{
+    bool here;
+
+    if (pthread_mutex_trylock(&h->turn_lock) != 0) {
+        return false;
+    }
+    here = h->running && !h->stopping;
+    if (here) {
+        h->now_us = clock_boot_us();
+        take_mail(h);
+        turn_end(h);
+        mailbox_set_hungry(&h->mail, h->n_blocked > 0);
+        if (h->loop_changed) {
+            h->loop_changed = false;
+            ev_async_send(h->loop, &h->mail.async);
+        }
+    }
+    pthread_mutex_unlock(&h->turn_lock);
+    return here;
 }
 
 /* ---- housekeeping ------------------------------------------------------------------------ */
@@ -475,8 +555,10 @@ void *host_main(void *arg)
 {
     struct raft_host *h = arg;
 
+    pthread_mutex_lock(&h->turn_lock);
     h->now_us = h->last_tick_us = h->turn_us = clock_boot_us();
     ev_set_userdata(h->loop, h);
+    ev_set_loop_release_cb(h->loop, on_sleeps, on_wakes);
     ev_check_init(&h->check, on_turn_begins);
     ev_set_priority(&h->check, EV_MAXPRI);
     ev_check_start(h->loop, &h->check);
@@ -487,7 +569,9 @@ void *host_main(void *arg)
     ev_timer_init(&h->event_retry, on_event_retry, 0., 0.);
     mailbox_attach(&h->mail, h->loop, on_async);
     host_peers_start(h);
+    h->running = true;
     ev_run(h->loop, 0);
+    h->running = false;
 
     /* What was taken in is still written and told of; nothing new is looked at. */
     turn_end(h);
@@ -501,6 +585,7 @@ void *host_main(void *arg)
     for (size_t i = 0; i < h->n_groups; i++) {
         ev_timer_stop(h->loop, &h->groups[i]->timer);
     }
+    pthread_mutex_unlock(&h->turn_lock);
     return NULL;
 }
 

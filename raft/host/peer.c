@@ -120,12 +120,7 @@ static PRINTF_LIKE(2, 3) void log_refused(struct raft_host *h, const char *fmt, 
 
 /* ---- dialling ---------------------------------------------------------------------------- */
 
-static void arm_redial(struct host_peer *p, int64_t in_us)
-{
-    ev_timer_stop(p->host->loop, &p->redial);
-    ev_timer_set(&p->redial, (double)in_us / 1e6, 0.);
-    ev_timer_start(p->host->loop, &p->redial);
-}
+static void arm_redial(struct host_peer *p, int64_t in_us) { host_arm(p->host, &p->redial, in_us); }
 
 static void redial_later(struct host_peer *p)
 {
@@ -756,6 +751,7 @@ void host_peers_set(struct raft_host *h, const struct host_peer_list *list)
         }
         renumber(p, list->peers[i].node);
     }
+    h->alone = h->n_peers == 0;
 }
 
 /* This node was taken into a cluster: say so to everyone. */
@@ -800,7 +796,7 @@ int host_peers_listen(struct raft_host *h)
 void host_peers_start(struct raft_host *h)
 {
     for (size_t i = 0; i < h->n_listeners; i++) {
-        ev_io_start(h->loop, &h->listeners[i]);
+        host_watch(h, &h->listeners[i]);
     }
 }
 

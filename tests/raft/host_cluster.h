@@ -24,6 +24,7 @@ struct tcluster {
     struct tnode *nodes[CLUSTER_NODES_TEST_MAX];
     struct raft_host_peer peers[CLUSTER_NODES_TEST_MAX];
     size_t n_members; /* the first of the nodes are voters of every group; default: all */
+    size_t n_listed;  /* peers that hosts are told of when they start; default: all */
 
     /* Settings of hosts started from now on. */
     enum raft_durability durability;
@@ -48,6 +49,7 @@ void tnode_transfer(struct tcluster *c, size_t i, uint32_t group, uint64_t node)
 void tnode_snapshot(struct tcluster *c, size_t i, uint32_t group);
 void tnode_hold_applying(struct tcluster *c, size_t i, bool hold);
 void tnode_change(struct tcluster *c, size_t i, uint32_t group, const struct raft_members *m);
+void tnode_list_peers(struct tcluster *c, size_t i, size_t n); /* tell it of the first @n */
 void tnode_read(struct tcluster *c, size_t i, uint32_t group);
 void tnode_set_disk_full(struct tcluster *c, size_t i, bool full);
 #define TNODE_ALL SIZE_MAX /* raft_host_broadcast() */
@@ -63,6 +65,7 @@ struct tgroup_view {
 struct tgroup_view tnode_view(struct tcluster *c, size_t i, uint32_t group);
 struct tnode_counts {
     uint64_t peer_up, peer_down, data, data_bytes, full, unfull;
+    uint64_t turns_here; /* of the raft thread, done by the owner */
 };
 struct tnode_counts tnode_counts(struct tcluster *c, size_t i);
 struct raft_host *tnode_host(struct tcluster *c, size_t i); /* for any-thread functions */

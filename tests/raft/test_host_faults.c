@@ -241,6 +241,44 @@ static void full_disks_everywhere_lose_nothing(void **state)
     tcluster_free(c);
 }
 
+/* A host alone, which writes its log where it can without the log thread: snapshots and compactions
+ * under load, a full disk and a restart lose nothing. */
+static void a_host_alone_loses_nothing(void **state)
+{
+    (void)state;
+    for (int d = RAFT_DURABLE_EVERYSEC; d <= RAFT_DURABLE_NO; d++) {
+        struct tcluster *c = tcluster_new(1, 2);
+        uint64_t acked;
+
+        c->durability = (enum raft_durability)d;
+        tcluster_start_all(c);
+        assert_true(WAIT_FOR(WAIT_MS, tcluster_has_leaders(c)));
+        for (uint64_t round = 1; round <= 3; round++) {
+            tcluster_load(c, 16, 500);
+            assert_true(progress(c, 1000));
+            tnode_snapshot(c, 0, 0);
+            assert_true(WAIT_FOR(WAIT_MS, tnode_view(c, 0, 0).published > 0));
+            tnode_set_disk_full(c, 0, true);
+            assert_true(WAIT_FOR(WAIT_MS, tnode_counts(c, 0).full == 1));
+            tsleep_ms(50); /* what was under way */
+            acked = tcluster_acked(c);
+            tsleep_ms(100);
+            assert_int_equal(tcluster_acked(c), acked);
+            tnode_set_disk_full(c, 0, false);
+            assert_true(WAIT_FOR(WAIT_MS, tnode_counts(c, 0).unfull == 1));
+            assert_true(WAIT_FOR(WAIT_MS, tcluster_has_leaders(c)));
+            tcluster_load(c, 16, 500);
+            assert_true(progress(c, 1000));
+            assert_true(tnode_counts(c, 0).turns_here > 0);
+            tnode_stop(c, 0);
+            tnode_start(c, 0);
+            assert_true(WAIT_FOR(WAIT_MS, tcluster_has_leaders(c)));
+        }
+        tcluster_check(c);
+        tcluster_free(c);
+    }
+}
+
 /* ---- the data directory -----------------------------------------------------------------------
  */
 
@@ -728,6 +766,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_long_log_asks_for_a_snapshot),
     cmocka_unit_test(a_full_disk_stops_only_its_node),
     cmocka_unit_test(full_disks_everywhere_lose_nothing),
+    cmocka_unit_test(a_host_alone_loses_nothing),
     cmocka_unit_test(a_reboot_makes_unsynced_replicas_suspect),
     cmocka_unit_test(a_wrong_data_directory_is_refused),
     cmocka_unit_test(a_foreign_log_is_refused),
