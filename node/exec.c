@@ -404,7 +404,9 @@ enum exec_result exec_request(struct client *c, const struct arg *argv, int argc
         resp_error(&c->reply, "ERR Command not allowed inside a transaction");
         return refused(c, command, from);
     }
-    if ((command->flags & CMD_WRITE) && request_bytes(argv, argc) > exec_bytes_max(n)) {
+    /* A read has effects as well: DEL of keys that turn out to be past their time. */
+    if ((command->flags & (CMD_WRITE | CMD_READONLY)) &&
+        request_bytes(argv, argc) > exec_bytes_max(n)) {
         resp_errorf(&c->reply, "ERR request is too large: at most %zu bytes fit into one log entry",
                     exec_bytes_max(n));
         return refused(c, command, from);

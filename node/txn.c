@@ -227,8 +227,22 @@ void cmd_unwatch(struct cmd *c)
     cmd_reply_ok(c);
 }
 
+/* All effects of a transaction are in one entry of the log, and some are longer than their command:
+ * "INCRBYFLOAT k 1" is logged as the number it comes to. */
+static bool effects_fit(const struct cmd *c, const struct queued *q, size_t batch_before)
+{
+    size_t bytes = c->group == NULL ? 0 : c->group->batch.len - batch_before;
+
+    for (int i = 0; i < q->argc; i++) {
+        bytes += q->argv[i].n;
+    }
+    return bytes <= exec_bytes_max(c->node);
+}
+
 static void run_queue(struct cmd *c, struct client *client)
 {
+    size_t batch_before = c->group == NULL ? 0 : c->group->batch.len;
+
     resp_array(c->reply, (size_t)client->n_queued);
     for (int i = 0; i < client->n_queued; i++) {
         struct queued *q = &client->queued[i];
@@ -242,6 +256,11 @@ static void run_queue(struct cmd *c, struct client *client)
         sub.in_exec = true;
         if (!acl_is_unrestricted(client) &&
             !acl_still_permits(client, q->command, q->argv, q->argc, c->reply)) {
+            continue;
+        }
+        if (!effects_fit(c, q, batch_before)) {
+            resp_error(c->reply,
+                       "ERR the transaction's writes are too large to fit into one log entry");
             continue;
         }
         exec_call_within(c, &sub);

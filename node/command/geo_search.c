@@ -386,7 +386,8 @@ static void reply_hits(const struct search *s)
 static struct item *stored_hits(const struct search *s, const struct geo_hits *hits)
 {
     struct item *out = item_detached(zset_new());
-    uint64_t bytes = 0;
+    uint64_t bytes = 2 * s->store->n; /* of the name: for DEL, and for one ZADD at least */
+    uint64_t most = MIN_OF((uint64_t)cmd_effect_max(s->c), STORE_BYTES_MAX);
 
     for (size_t h = 0; h < hits->n; h++) {
         struct zset_iter i;
@@ -394,10 +395,10 @@ static struct item *stored_hits(const struct search *s, const struct geo_hits *h
         double score;
 
         element_at(s, &hits->h[h], &i, &member, &score);
-        bytes += member.n + SCORE_BYTES;
-        if (bytes > STORE_BYTES_MAX) {
+        bytes += member.n + SCORE_BYTES + s->store->n / LOG_PAIRS;
+        if (bytes > most) {
             resp_errorf(s->c->reply, "ERR the result is too large: more than %llu bytes",
-                        (unsigned long long)STORE_BYTES_MAX);
+                        (unsigned long long)most);
             item_free(out);
             return NULL;
         }

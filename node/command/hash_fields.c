@@ -143,14 +143,17 @@ struct item *hash_drop_past(struct cmd *c, const struct key *k, struct item *it,
     return it;
 }
 
+#define EXPIRE_BYTES ((size_t)1 << 20) /* of names: with that many, fewer at once */
+
 void hash_expire_due(struct cmd *c, const struct key *k, struct item *it, size_t most)
 {
     struct arg *fields = mem_alloc(most * sizeof *fields), field;
-    size_t n = 0;
+    size_t n = 0, bytes = 0;
 
-    while (n < most && hash_first_past(item_value(it), c->now_ms, &field)) {
+    while (n < most && bytes < EXPIRE_BYTES && hash_first_past(item_value(it), c->now_ms, &field)) {
         /* Copied: it goes before its effect is written. */
         fields[n++] = (struct arg){mem_dup(field.p, field.n), field.n};
+        bytes += field.n;
         (void)hash_remove(it, fields[n - 1].p, field.n);
     }
     if (n > 0) {

@@ -10,6 +10,7 @@
 #include "node/command/handlers.h"
 #include "node/command/sample.h"
 #include "node/effects.h"
+#include "node/node_limits.h"
 #include "node/notify.h"
 #include "node/types/members.h"
 #include "node/types/set.h"
@@ -147,10 +148,13 @@ void cmd_srandmember(struct cmd *c)
 
 /* ---- SPOP ---------------------------------------------------------------------------------- */
 
+#define EFFECT_OVERHEAD 16 /* bytes of an argument in the log beside its own, at most */
+
 /* Members that have been drawn, copied: the set changes while they go. */
 struct drawn {
     struct arg *argv; /* SREM key member ... */
     size_t n, cap;
+    size_t bytes; /* in the log, at most */
 };
 
 static bool draw(void *arg, struct arg member)
@@ -162,6 +166,7 @@ static bool draw(void *arg, struct arg member)
         d->argv = mem_realloc(d->argv, d->cap * sizeof *d->argv);
     }
     d->argv[d->n++] = (struct arg){mem_dup(member.p, member.n), member.n};
+    d->bytes += member.n + EFFECT_OVERHEAD;
     return true;
 }
 
@@ -183,7 +188,7 @@ static void pop_drawn(struct cmd *c, const struct key *k, struct item *it, struc
 
 static void drawn_init(struct cmd *c, struct drawn *d)
 {
-    *d = (struct drawn){.cap = 16, .n = SREM_WORDS};
+    *d = (struct drawn){.cap = 16, .n = SREM_WORDS, .bytes = c->argv[1].n + EFFECT_OVERHEAD};
     d->argv = mem_alloc(d->cap * sizeof *d->argv);
     d->argv[0] = (struct arg){"SREM", 4};
     d->argv[1] = c->argv[1];
@@ -230,15 +235,22 @@ static void pop_all(struct cmd *c, const struct key *k, struct item *it)
 
 static void pop_some(struct cmd *c, const struct key *k, struct item *it, size_t n)
 {
+    size_t most = cmd_effect_max(c);
     struct drawn d;
 
     drawn_init(c, &d);
     pick(c, it, n, draw, &d);
-    resp_set(c->reply, n);
-    for (size_t i = SREM_WORDS; i < d.n; i++) {
-        resp_bulk(c->reply, d.argv[i].p, d.argv[i].n);
+    if (d.bytes > most) { /* the log names them all */
+        resp_errorf(c->reply,
+                    "ERR the members are too large: at most %zu bytes fit into one log entry",
+                    most);
+    } else {
+        resp_set(c->reply, n);
+        for (size_t i = SREM_WORDS; i < d.n; i++) {
+            resp_bulk(c->reply, d.argv[i].p, d.argv[i].n);
+        }
+        pop_drawn(c, k, it, &d);
     }
-    pop_drawn(c, k, it, &d);
     drawn_release(&d);
 }
 

@@ -434,12 +434,14 @@ static bool store_text(void *arg, const struct arg *text)
 {
     static const struct arg none = {"", 0};
     struct storing *t = arg;
+    size_t bytes;
 
     text = text != NULL ? text : &none;
-    if (text->n + EFFECT_OVERHEAD > t->bytes_left) {
+    bytes = text->n + EFFECT_OVERHEAD + t->s->store->n / EFFECT_TEXTS;
+    if (bytes > t->bytes_left) {
         return false;
     }
-    t->bytes_left -= text->n + EFFECT_OVERHEAD;
+    t->bytes_left -= bytes;
     list_push(t->list, false, text->p, text->n, cmd_types_limits(t->s->c));
     return true;
 }
@@ -493,7 +495,9 @@ static void put_result(struct storing *t)
 static void store(struct sorting *s)
 {
     size_t most = cmd_effect_max(s->c);
-    struct storing t = {s, item_detached(list_new()), most};
+    /* The name: for DEL, and for one RPUSH at least. */
+    size_t names = MIN_OF(2 * (s->store->n + EFFECT_OVERHEAD), most);
+    struct storing t = {s, item_detached(list_new()), most - names};
 
     if (each_text(s, store_text, &t)) {
         put_result(&t);

@@ -51,7 +51,7 @@ struct stream_log {
     size_t n_claimed, n_dropped;
 };
 /* How many deliveries one command may log: one log entry has them all. */
-uint64_t stream_log_room(const struct cmd *c);
+uint64_t stream_log_room(const struct stream_log *l);
 void stream_log_claim(struct stream_log *l, struct stream_id id, const struct stream_nack *nack);
 void stream_log_drop(struct stream_log *l, struct stream_id id);
 /* XGROUP SETID: last_id and entries_read of the group are what they are now. */

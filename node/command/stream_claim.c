@@ -178,6 +178,11 @@ void cmd_xclaim(struct cmd *c)
     if (!open_claim(c, &cl) || !claim_arguments(c, &a)) {
         return;
     }
+    if (!c->applying && (uint64_t)(a.ids_end - 5) > stream_log_room(&cl.log)) {
+        resp_errorf(c->reply, "ERR too many ids: at most %llu fit into one log entry",
+                    (unsigned long long)stream_log_room(&cl.log));
+        return;
+    }
     cl.a = &a;
     at = resp_deferred_begin(c->reply);
     for (int i = 5; i < a.ids_end; i++) {
@@ -292,8 +297,8 @@ void cmd_xautoclaim(struct cmd *c)
     if (!autoclaim_arguments(c, &a, &from, &count) || !open_claim(c, &cl)) {
         return;
     }
-    if ((uint64_t)count > stream_log_room(c)) {
-        count = (int64_t)stream_log_room(c); /* the caller goes on from where this ends */
+    if ((uint64_t)count > stream_log_room(&cl.log)) {
+        count = (int64_t)stream_log_room(&cl.log); /* the caller goes on from where this ends */
     }
     cl.a = &a;
     /* Where to go on stands first, and is known last. */

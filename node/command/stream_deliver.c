@@ -16,9 +16,8 @@
 #include <stdlib.h>
 
 #define BATCH 512 /* ids in one effect */
-/* What one delivery takes in the log at most, where each has an effect of its own; names of a few
- * words. */
-#define DELIVERY_BYTES 512
+/* What one delivery takes in the log at most, where each has an effect of its own, beside names. */
+#define DELIVERY_BYTES 256
 
 /* Words of an effect, and the bytes of those that are ids. */
 struct words {
@@ -88,9 +87,10 @@ static void write_dropped(struct stream_log *l)
     l->n_dropped = 0;
 }
 
-uint64_t stream_log_room(const struct cmd *c)
+uint64_t stream_log_room(const struct stream_log *l)
 {
-    uint64_t room = cmd_effect_max(c) / DELIVERY_BYTES;
+    size_t names = l->key->n + l->group->name.n + l->consumer.n;
+    uint64_t room = cmd_effect_max(l->c) / (DELIVERY_BYTES + names);
 
     return MAX_OF(room, 1);
 }

@@ -253,9 +253,9 @@ static bool is_ready(const struct read_args *a, const struct source *src)
 
 /* How many entries a consumer is given at once: without COUNT all, as far as the log has room. The
  * rest comes with the next call. */
-static uint64_t entries_max(const struct cmd *c, const struct read_args *a)
+static uint64_t entries_max(const struct stream_log *log, const struct read_args *a)
 {
-    uint64_t room = stream_log_room(c);
+    uint64_t room = stream_log_room(log);
 
     return a->count == 0 ? room : MIN_OF(a->count, room);
 }
@@ -266,7 +266,7 @@ static void read_fresh(struct cmd *c, const struct read_args *a, struct source *
 {
     size_t at = resp_deferred_begin(c->reply);
     struct stream_id first = src->group->last_id;
-    uint64_t most = entries_max(c, a);
+    uint64_t most = entries_max(log, a);
     struct stream_iter i;
     struct stream_entry e;
     size_t n = 0;
@@ -296,7 +296,7 @@ static void read_history(struct cmd *c, const struct read_args *a, struct source
                          struct stream_consumer *consumer, struct stream_log *log)
 {
     size_t at = resp_deferred_begin(c->reply);
-    uint64_t most = entries_max(c, a);
+    uint64_t most = entries_max(log, a);
     struct stream_id id = src->after;
     struct stream_index_pos pos;
     struct stream_nack *nack;

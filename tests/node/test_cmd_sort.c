@@ -182,14 +182,14 @@ static void a_result_is_stored_as_a_list(void **state)
 static void a_result_that_is_too_large_for_the_log_is_refused(void **state)
 {
     static const struct step steps[] = {
-        {"SORT l STORE d", ERR("the result is too large: at most 60 bytes fit into one log entry"),
+        {"SORT l STORE d", ERR("the result is too large: at most 94 bytes fit into one log entry"),
          NULL},
         {"SORT l LIMIT 0 3 STORE d", INT(3), "RPUSH d 1 2 3"},
     };
     struct harness *h = prepared(false);
 
     (void)state;
-    harness_set_effect_max(h, 60);
+    harness_set_effect_max(h, 94);
     run_steps(h, steps, ARRAY_LEN(steps));
     harness_free(h);
 }
