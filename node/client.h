@@ -58,6 +58,7 @@ struct segment {
     bool needs_lease;
     bool joined;       /* of one reply with the next segment, which has its bytes */
     bool others_wrote; /* the command has changed data in another group of that reply */
+    bool went_out;     /* it has told another server (struct cmd) */
 };
 
 enum client_flag {

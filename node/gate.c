@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "node/migrate.h"
 #include "node/node.h"
 #include "node/route.h"
 
@@ -127,6 +128,7 @@ void gate_reply(struct client *c, const struct cmd *cmd, uint16_t slot)
         .slot = slot,
         /* The commit of a batch that holds this command's own effects proves leadership. */
         .needs_lease = !cmd->wrote,
+        .went_out = cmd->went_out,
     };
     c->node->stats.gated_replies += cmd->gate > g->committed;
 }
@@ -258,6 +260,8 @@ static void reply_lost(const struct client *c, struct group *g, const struct seg
         resp_error(reply,
                    "ERR some slots went to another node while the command was executed: what "
                    "it did in the others may stay");
+    } else if (s->went_out) {
+        resp_error(reply, MIGRATE_LOST_ERROR);
     } else {
         route_reply_redirect(c, g, s->slot, reply);
     }

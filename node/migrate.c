@@ -122,8 +122,7 @@ static void end_with_error(struct migration *m, bool redirect)
         resp_error(&c->reply,
                    redirect ? "UNBLOCKED force unblock from blocking operation, instance state "
                               "changed (master -> replica?)"
-                            : "ERR this node does not lead any more: the keys were not deleted "
-                              "here, and may be on the target as well");
+                            : MIGRATE_LOST_ERROR);
     }
     migrate_free(m);
     client_end_wait(c, from);
@@ -337,6 +336,7 @@ static bool write_some(struct migration *m)
 static void begin_phase(struct migration *m, enum migrate_phase phase)
 {
     m->phase = phase;
+    m->phase_reached = phase;
     m->sent = 0;
     m->replies = 0;
     note_progress(m);

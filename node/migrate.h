@@ -50,6 +50,10 @@ struct migrated_key {
 };
 
 #define MIGRATE_ERROR_MAX 256
+/* What became of the keys is not known: MOVED would say that nothing did. */
+#define MIGRATE_LOST_ERROR                                                                         \
+    "ERR this node does not lead any more: the keys were not deleted here, and may be on the "     \
+    "target as well"
 
 struct migration {
     struct client *client;
@@ -74,6 +78,7 @@ struct migration {
     struct buf out; /* RESTORE ... */
 
     enum migrate_phase phase;
+    enum migrate_phase phase_reached; /* KEYS: the target may have some */
     enum migrate_outcome outcome;
     char error[MIGRATE_ERROR_MAX]; /* the target's first, without '-'; "": none */
     struct migrate_lookup *lookup;

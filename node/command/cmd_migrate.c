@@ -279,6 +279,7 @@ static void migrate_finish(struct cmd *c)
     const struct migration *m = migrate_of(c->client);
     size_t changed = m->copy ? 0 : delete_restored(c, m);
 
+    c->went_out = m->phase_reached == MIGRATE_KEYS;
     reply_outcome(c, m, changed);
 }
 

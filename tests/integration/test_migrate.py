@@ -280,6 +280,29 @@ def test_leadership_that_is_lost_meanwhile_deletes_nothing(cluster):
     assert len(cluster.digests()) == 1
 
 
+def test_a_lost_deletion_is_not_told_as_a_redirection():
+    """The target has acknowledged the key, and the DEL here is lost with the leadership: MOVED would say that surely
+    nothing was done."""
+    with Cluster(nodes=3, raft_election_timeout=1500) as cluster:
+        leader, others = cluster.leader(), cluster.followers()
+        with Target() as target, leader.client() as ours:
+            ours.call("SET", "k", "v")
+            ours.send("MIGRATE", "127.0.0.1", target.port, "k", 0, 20000)
+            target.wait(20)
+            for node in others:
+                node.kill()
+            target.reply(b"+OK\r\n")
+            eventually(lambda: "cmdstat_migrate" in leader.info("commandstats"), 5, "it is executed", 0.002)
+            leader.stop()
+            for node in others:
+                node.start(wait=False)
+            cluster.leader()
+            leader.cont()
+            with pytest.raises(ReplyError, match="^ERR this node does not lead any more"):
+                ours.read()
+        eventually(lambda: cluster.leader().call("GET", "k") == b"v", 10, "it is still here")
+
+
 def test_in_a_cluster_keys_are_sent_for_slots_on_their_way():
     with Cluster(nodes=1) as cluster, cluster.leader().client() as ours, Target() as target:
         ours.call("MSET", "{t}a", 1, "{t}b", 2)
