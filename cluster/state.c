@@ -25,6 +25,24 @@ size_t cluster_first_node(uint32_t group, size_t n_nodes)
     return group == CLUSTER_NO_GROUP ? 0 : (group - 1) % n_nodes;
 }
 
+static uint32_t level_of(const struct cluster_node *node)
+{
+    return node->feature_level == 0 ? 1 : node->feature_level;
+}
+
+/* The node that has the lowest level; the first of several. */
+static const struct cluster_node *lowest(const struct cluster_state *s)
+{
+    const struct cluster_node *found = &s->nodes[0];
+
+    for (size_t i = 1; i < s->n_nodes; i++) {
+        if (level_of(&s->nodes[i]) < level_of(found)) {
+            found = &s->nodes[i];
+        }
+    }
+    return found;
+}
+
 /* Slots in runs of equal length, but for one slot where they cannot be. */
 static void divide_slots(struct cluster_state *s, const struct cluster_node *nodes,
                          uint32_t n_groups)
@@ -53,7 +71,6 @@ int cluster_state_genesis(struct cluster_state *s, const char *cluster_id, bool 
     }
     *s = (struct cluster_state){
         .slots_enabled = slots_enabled,
-        .feature_level = CLUSTER_FEATURE_LEVEL,
         .epoch = 1,
         .next_node = nodes[n_nodes - 1].number + 1,
         .n_nodes = n_nodes,
@@ -65,6 +82,7 @@ int cluster_state_genesis(struct cluster_state *s, const char *cluster_id, bool 
         }
         s->nodes[i] = nodes[i];
     }
+    s->feature_level = level_of(lowest(s));
     divide_slots(s, nodes, n_groups);
     cluster_state_check(s);
     return CLUSTER_OK;
@@ -110,6 +128,61 @@ unsigned cluster_state_first_slot(const struct cluster_state *s, uint32_t group)
     return slot;
 }
 
+/* ---- feature levels ------------------------------------------------------------------------ */
+
+uint32_t cluster_command_level(const struct cluster_command *c)
+{
+    switch (c->type) {
+    case CLUSTER_CMD_UPDATE_NODE:
+    case CLUSTER_CMD_PREFER_LEADER:
+    case CLUSTER_CMD_CHANGE:
+    case CLUSTER_CMD_RAISE_LEVEL:
+        break;
+    }
+    return 1; /* all that the first version has */
+}
+
+uint32_t cluster_level_to_raise(const struct cluster_state *s)
+{
+    uint32_t level = s->n_nodes == 0 ? 0 : level_of(lowest(s));
+
+    return level > s->feature_level ? level : 0;
+}
+
+bool cluster_lacks_level(const struct cluster_state *s, uint32_t level,
+                         char text[CLUSTER_LEVEL_TEXT_MAX])
+{
+    const struct cluster_node *node;
+
+    if (level <= s->feature_level) {
+        return false;
+    }
+    node = s->n_nodes == 0 ? NULL : lowest(s);
+    if (node != NULL && level_of(node) < level) {
+        snprintf(text, CLUSTER_LEVEL_TEXT_MAX,
+                 "ERR this needs all nodes of the cluster at feature level %u; node %s (%s:%u) is "
+                 "at %u",
+                 level, node->id, node->client.host, node->client.port, level_of(node));
+    } else {
+        snprintf(text, CLUSTER_LEVEL_TEXT_MAX,
+                 "TRYAGAIN this needs feature level %u, to which the cluster is just being raised",
+                 level);
+    }
+    return true;
+}
+
+static int raise_level(struct cluster_state *s, uint32_t level)
+{
+    if (level <= s->feature_level) {
+        return CLUSTER_ERR_REPEATED;
+    }
+    if (s->n_nodes == 0 || level_of(lowest(s)) < level) {
+        return CLUSTER_ERR_INVALID; /* one went back to an older version meanwhile */
+    }
+    s->feature_level = level;
+    return CLUSTER_OK;
+}
+
 static int update_node(struct cluster_state *s, const struct cluster_node *node)
 {
     struct cluster_node *known =
@@ -118,6 +191,10 @@ static int update_node(struct cluster_state *s, const struct cluster_node *node)
     if (known == NULL || strcmp(known->id, node->id) != 0) {
         return CLUSTER_ERR_UNKNOWN_NODE;
     }
+    if (level_of(node) < s->feature_level) {
+        return CLUSTER_ERR_INVALID; /* such a node cannot take part any more */
+    }
+    known->feature_level = level_of(node);
     known->client = node->client;
     known->peer = node->peer;
     memcpy(known->zone, node->zone, sizeof known->zone);
@@ -237,6 +314,9 @@ int cluster_state_apply(struct cluster_state *s, const struct cluster_command *c
         break;
     case CLUSTER_CMD_CHANGE:
         rc = change_map(s, c);
+        break;
+    case CLUSTER_CMD_RAISE_LEVEL:
+        rc = raise_level(s, c->level);
         break;
     }
     cluster_state_check(s);

@@ -19,7 +19,7 @@
 #define CLUSTER_DATA_GROUPS_MAX 64 /* that a cluster can begin with */
 #define CLUSTER_NO_GROUP 0u        /* group 0 owns no slots */
 #define CLUSTER_SYSTEM_VOTERS_MAX 5
-#define CLUSTER_FEATURE_LEVEL 1
+#define CLUSTER_FEATURE_LEVEL 1 /* of this version; see "feature levels" below */
 
 #define CLUSTER_ERRORS(X)                                                                          \
     X(CLUSTER_OK, 0, "ok")                                                                         \
@@ -41,6 +41,7 @@ struct cluster_node {
     char id[CLUSTER_ID_CHARS + 1];
     struct net_addr client, peer;
     char zone[CLUSTER_ZONE_MAX];
+    uint32_t feature_level; /* of the version it runs */
 };
 
 struct cluster_group {
@@ -58,9 +59,9 @@ struct cluster_outcome {
 /* Begins zeroed; texts are its own: cluster_state_release(). */
 struct cluster_state {
     char cluster_id[CLUSTER_ID_CHARS + 1];
-    bool slots_enabled; /* cluster-enabled yes: slots over groups; no: one database */
-    uint32_t feature_level;
-    uint64_t epoch; /* of the slot map: +1 at each change of ownership */
+    bool slots_enabled;     /* cluster-enabled yes: slots over groups; no: one database */
+    uint32_t feature_level; /* that all nodes have had: only grows */
+    uint64_t epoch;         /* of the slot map: +1 at each change of ownership */
     uint64_t next_node;
     size_t n_nodes;
     struct cluster_node nodes[CLUSTER_NODES_MAX]; /* by number, ascending */
@@ -94,9 +95,10 @@ unsigned cluster_state_first_slot(const struct cluster_state *s, uint32_t group)
 /* ---- commands of the log ------------------------------------------------------------------- */
 
 enum cluster_command_type {
-    CLUSTER_CMD_UPDATE_NODE = 1,   /* .node: addresses and zone of an existing node */
+    CLUSTER_CMD_UPDATE_NODE = 1,   /* .node: addresses, zone and level of an existing node */
     CLUSTER_CMD_PREFER_LEADER = 2, /* .group, .number */
     CLUSTER_CMD_CHANGE = 3,        /* .change, as request .request of node .number */
+    CLUSTER_CMD_RAISE_LEVEL = 4,   /* .level: what all nodes have */
 };
 struct cluster_command {
     enum cluster_command_type type;
@@ -105,11 +107,29 @@ struct cluster_command {
     uint64_t number;
     struct cluster_change *change; /* the command's own: cluster_command_release() */
     uint64_t request;              /* rising per node: one that is not the newest has no effect */
+    uint32_t level;
 };
 void cluster_command_release(struct cluster_command *c);
 /* Apply one command; deterministic. On an error nothing has changed (on any node alike), but for
  * the outcome of a CHANGE, which is kept. */
 int cluster_state_apply(struct cluster_state *s, const struct cluster_command *c);
+
+/* ---- feature levels -------------------------------------------------------------------------
+ *
+ * A version that writes into a log what older ones cannot read has a higher CLUSTER_FEATURE_LEVEL
+ * than they. Each node tells its own (UPDATE_NODE); once all have a higher one the system group's
+ * leader raises the cluster's (RAISE_LEVEL), and there is no way back: a node of an older version
+ * ends, with a message, before it reads what it does not know. Until then what needs the higher
+ * level is refused, so that nodes can be replaced by newer ones one at a time, and back again. */
+
+/* The level that a command needs; it came with that version. */
+uint32_t cluster_command_level(const struct cluster_command *c);
+/* What the cluster's level can be raised to; 0: it cannot. */
+uint32_t cluster_level_to_raise(const struct cluster_state *s);
+/* True when the cluster has not reached @level; @text then says to a client why, code included. */
+#define CLUSTER_LEVEL_TEXT_MAX 512
+bool cluster_lacks_level(const struct cluster_state *s, uint32_t level,
+                         char text[CLUSTER_LEVEL_TEXT_MAX]);
 
 /* Assert what always holds: order, uniqueness, slots only of existing groups. */
 void cluster_state_check(const struct cluster_state *s);

@@ -279,6 +279,7 @@ void info_raft(struct node *n, struct buf *out)
     info_field(out, "raft_node_id", "%s", self->node_id);
     info_field(out, "raft_cluster_id", "%s", self->cluster_id);
     info_field(out, "raft_formed", "%d", system_is_formed(n));
+    info_field(out, "raft_feature_level", "%u", system_state(n)->feature_level);
     info_field(out, "raft_waiting_for", "%s", system_waiting_for(n));
     info_field(out, "raft_appendfsync", "%s", appendfsync_name(n->config.appendfsync));
     info_field(out, "raft_groups", "%u", groups);

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "cluster/balance.h"
 #include "node/node.h"
 #include "node/pubsub.h"
@@ -332,9 +333,15 @@ static bool leads_system(const struct node *n)
 
 static bool propose_here(struct node *n, const struct cluster_command *command)
 {
+    char text[CLUSTER_LEVEL_TEXT_MAX];
     struct raft_entry *e;
     struct buf bytes;
 
+    /* Of a node that does not know yet what the others cannot read. */
+    if (cluster_lacks_level(&n->system->state, cluster_command_level(command), text)) {
+        log_warning("a command of the system group is not proposed: %s", text);
+        return true; /* whoever wants it is told the same, or asks again */
+    }
     buf_init(&bytes);
     system_codec_command(command, &bytes);
     e = raft_entry_new(RAFT_ENTRY_DATA, (uint32_t)bytes.len);
@@ -389,9 +396,47 @@ static void check_self(struct node *n)
     command.node.number = known->number;
     if (formation_compare_addr(&known->client, &s->self.client) != 0 ||
         formation_compare_addr(&known->peer, &s->self.peer) != 0 ||
-        strcmp(known->zone, s->self.zone) != 0) {
+        known->feature_level != s->self.feature_level || strcmp(known->zone, s->self.zone) != 0) {
         (void)system_propose(n, &command); /* or at the next check */
     }
+}
+
+/* All nodes run a version that knows more. */
+static void raise_level(struct node *n)
+{
+    struct cluster_command command = {.type = CLUSTER_CMD_RAISE_LEVEL};
+
+    command.level = cluster_level_to_raise(&n->system->state);
+    if (command.level != 0 && leads_system(n)) {
+        (void)system_propose(n, &command); /* or at the next check */
+    }
+}
+
+/* What this version does not know may come next. */
+static void check_level(const struct node *n, const struct cluster_state *state)
+{
+    if (state->feature_level > n->system->self.feature_level) {
+        log_fatal("the cluster is at feature level %u, and this version at %u: start a newer "
+                  "version of the server",
+                  state->feature_level, n->system->self.feature_level);
+    }
+}
+
+/* For tests of upgrades: a version of another level, which understands no more for that. */
+#define PRETENDED_LEVEL "HOLDFAST_PRETEND_FEATURE_LEVEL"
+
+static uint32_t own_level(void)
+{
+    const char *pretended = getenv(PRETENDED_LEVEL);
+    uint64_t level;
+
+    if (pretended == NULL || !num_parse_u64(pretended, strlen(pretended), &level) || level == 0 ||
+        level > UINT32_MAX) {
+        return CLUSTER_FEATURE_LEVEL;
+    }
+    log_warning(PRETENDED_LEVEL " is set: this node says that its feature level is %u",
+                (unsigned)level);
+    return (uint32_t)level;
 }
 
 void system_on_map_change(struct node *n, enum cluster_map map, system_map_fn *fn)
@@ -419,6 +464,10 @@ static void applied(struct node *n, const struct cluster_command *command)
     if (command->type == CLUSTER_CMD_CHANGE) {
         tell_map_change(n, command->change->map);
         return;
+    }
+    if (command->type == CLUSTER_CMD_RAISE_LEVEL) {
+        log_notice("all nodes of the cluster are at feature level %u now", command->level);
+        check_level(n, &n->system->state);
     }
     if (command->type == CLUSTER_CMD_PREFER_LEADER && command->group < NODE_GROUPS_MAX &&
         command->number == raft_host_identity(n->host)->node) {
@@ -459,6 +508,7 @@ int system_load(struct node *n, const char *p, size_t len)
     if (p == NULL || system_codec_read_state(p, len, &state) != 0) {
         return -1;
     }
+    check_level(n, &state);
     if (state.slots_enabled != n->config.cluster_enabled) {
         log_fatal("this data directory belongs to a cluster with cluster-enabled %s",
                   state.slots_enabled ? "yes" : "no");
@@ -707,6 +757,7 @@ void system_cron(struct node *n)
         s->next_self_check_us = n->now_us + SELF_CHECK_US;
         check_self(n);
         check_preferences(n);
+        raise_level(n);
     }
     if (s->loaded) {
         end_late_campaigns(n);
@@ -843,6 +894,7 @@ int system_new(struct node *n)
         (uint16_t)(n->config.cluster_announce_port != 0 ? n->config.cluster_announce_port
                                                         : n->config.port);
     snprintf(s->self.zone, sizeof s->self.zone, "%s", n->config.availability_zone);
+    s->self.feature_level = own_level();
     s->formed = id->node != 0;
     s->self.number = id->node;
     s->state.slots_enabled = n->config.cluster_enabled;

@@ -34,6 +34,7 @@ static void fill_node(struct node_msg *m, const struct cluster_node *node)
     m->node.client = &m->client;
     m->node.peer = &m->peer;
     m->node.zone = (char *)node->zone;
+    m->node.feature_level = node->feature_level;
 }
 
 struct nodes_msg {
@@ -86,7 +87,7 @@ static bool read_node(struct cluster_node *out, const Sys__Node *m)
     if (m == NULL || !is_id(m->id)) {
         return false;
     }
-    *out = (struct cluster_node){.number = m->number};
+    *out = (struct cluster_node){.number = m->number, .feature_level = m->feature_level};
     return copy_text(out->id, sizeof out->id, m->id) && read_addr(&out->client, m->client) &&
            read_addr(&out->peer, m->peer) && copy_text(out->zone, sizeof out->zone, m->zone);
 }
@@ -418,6 +419,7 @@ static void fill_command(struct command_msg *m, const struct cluster_command *c)
     m->command.group = c->group;
     m->command.number = c->number;
     m->command.request = c->request;
+    m->command.level = c->level;
 }
 
 static bool change_from(struct cluster_command *out, const Sys__Change *m)
@@ -453,6 +455,10 @@ static bool command_from(struct cluster_command *out, const Sys__Command *m)
     case CLUSTER_CMD_CHANGE:
         out->type = CLUSTER_CMD_CHANGE;
         return change_from(out, m->change);
+    case CLUSTER_CMD_RAISE_LEVEL:
+        out->type = CLUSTER_CMD_RAISE_LEVEL;
+        out->level = m->level;
+        return true;
     default:
         return false;
     }

@@ -4,7 +4,9 @@
  *
  *   QUEUED --head of the queue, leader known--> SENT --outcome in the state--> done
  *     |                                          |
- *     +--election-wait-timeout--> REFUSED        +--outcome-wait-timeout--> UNKNOWN
+ *     +--election-wait-timeout,                  +--outcome-wait-timeout--> UNKNOWN
+ *        or the cluster's feature level
+ *        does not allow it--> REFUSED
  *
  * A request gets its number when it is first sent: numbers in the log rise as long as no two are
  * under way. A number is above all that this node's state knows, and above those of an earlier run
@@ -33,6 +35,7 @@ struct system_requests {
     struct link queue;
     uint64_t last; /* number given */
     bool advancing;
+    char error[CLUSTER_LEVEL_TEXT_MAX]; /* of the request that is just refused */
 };
 
 struct system_requests *system_requests_new(void)
@@ -85,13 +88,22 @@ static uint64_t next_number(const struct node *n, uint64_t self)
     return MAX_OF(least + 1, (uint64_t)n->now_wall_ms * 1000);
 }
 
+/* Some nodes could not read it in the log. @error then says so. */
+static bool is_too_new(const struct node *n, const struct system_request *r)
+{
+    return system_is_formed(n) &&
+           cluster_lacks_level(system_state(n), cluster_command_level(&r->command),
+                               n->requests->error);
+}
+
 /* Once it has a number it may be in the log, unless it went nowhere. */
 static void send_request(struct node *n, struct system_request *r)
 {
     uint64_t self = raft_host_identity(n->host)->node;
     bool is_new = r->command.request == 0;
 
-    if (n->now_us < r->send_at_us || !system_is_formed(n) || self == 0) {
+    if (n->now_us < r->send_at_us || !system_is_formed(n) || self == 0 ||
+        (is_new && is_too_new(n, r))) {
         return;
     }
     if (is_new) {
@@ -146,6 +158,9 @@ static bool is_decided(const struct node *n, const struct system_request *r,
                                                      "entries or bytes reached"
                                                    : "ERR the change is not valid";
         }
+    } else if (!sent && is_too_new(n, r)) {
+        *outcome = SYSTEM_REFUSED;
+        *error = n->requests->error;
     } else if (!sent && waited_us >= n->config.election_wait_timeout * 1000) {
         *outcome = SYSTEM_REFUSED;
         *error = "CLUSTERDOWN The system group has no leader: nothing was changed";

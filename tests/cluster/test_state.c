@@ -136,6 +136,78 @@ static void a_node_can_move_and_a_group_can_prefer_a_leader(void **state)
 }
 
 /* Zones take turns, so that losing one of three zones never takes a majority along. */
+static int set_level(struct cluster_state *s, uint64_t number, uint32_t level)
+{
+    struct cluster_command c = {.type = CLUSTER_CMD_UPDATE_NODE, .node = node(number, "")};
+
+    c.node.feature_level = level;
+    return cluster_state_apply(s, &c);
+}
+
+static int raise_to(struct cluster_state *s, uint32_t level)
+{
+    struct cluster_command c = {.type = CLUSTER_CMD_RAISE_LEVEL, .level = level};
+
+    return cluster_state_apply(s, &c);
+}
+
+/* Nodes are replaced by newer ones one at a time; what the old ones could not read in the log is
+ * refused until the last is new, and not taken back. */
+static void what_old_nodes_cannot_read_waits_until_all_are_new(void **state)
+{
+    struct cluster_state *s = genesis(3); /* of nodes that do not say their level: 1 */
+    char text[CLUSTER_LEVEL_TEXT_MAX];
+
+    (void)state;
+    assert_int_equal(s->feature_level, 1);
+    assert_false(cluster_lacks_level(s, 1, text));
+    assert_true(cluster_lacks_level(s, 2, text));
+    assert_non_null(
+        strstr(text, "ERR this needs all nodes of the cluster at feature level 2; node"));
+    assert_non_null(strstr(text, s->nodes[0].id));
+    assert_non_null(strstr(text, "is at 1"));
+
+    assert_int_equal(set_level(s, 1, 2), CLUSTER_OK);
+    assert_int_equal(set_level(s, 3, 3), CLUSTER_OK);
+    assert_int_equal(cluster_level_to_raise(s), 0);
+    assert_int_equal(raise_to(s, 2), CLUSTER_ERR_INVALID);
+    assert_true(cluster_lacks_level(s, 2, text));
+    assert_non_null(strstr(text, s->nodes[1].id));
+    /* Nothing was written yet that keeps a node from going back. */
+    assert_int_equal(set_level(s, 1, 1), CLUSTER_OK);
+    assert_int_equal(set_level(s, 1, 2), CLUSTER_OK);
+
+    assert_int_equal(set_level(s, 2, 2), CLUSTER_OK);
+    assert_int_equal(cluster_level_to_raise(s), 2);
+    assert_true(cluster_lacks_level(s, 2, text));
+    assert_int_equal(strncmp(text, "TRYAGAIN ", 9), 0);
+    assert_int_equal(raise_to(s, 3), CLUSTER_ERR_INVALID);
+    assert_int_equal(raise_to(s, 2), CLUSTER_OK);
+    assert_int_equal(s->feature_level, 2);
+    assert_false(cluster_lacks_level(s, 2, text));
+    assert_true(cluster_lacks_level(s, 3, text));
+    assert_int_equal(raise_to(s, 2), CLUSTER_ERR_REPEATED);
+    assert_int_equal(cluster_level_to_raise(s), 0);
+    /* No way back. */
+    assert_int_equal(set_level(s, 1, 1), CLUSTER_ERR_INVALID);
+    assert_int_equal(cluster_state_node(s, 1)->feature_level, 2);
+}
+
+/* A cluster that is formed of nodes of several versions is as old as the oldest. */
+static void a_cluster_begins_at_the_level_of_its_oldest_node(void **state)
+{
+    struct cluster_node nodes[3] = {node(1, ""), node(2, ""), node(3, "")};
+    struct cluster_state s;
+
+    (void)state;
+    nodes[0].feature_level = 3;
+    nodes[1].feature_level = 2;
+    nodes[2].feature_level = 4;
+    assert_int_equal(cluster_state_genesis(&s, CLUSTER_ID, true, nodes, 3, 1), CLUSTER_OK);
+    assert_int_equal(s.feature_level, 2);
+    assert_int_equal(cluster_level_to_raise(&s), 0);
+}
+
 static void voters_are_spread_over_zones(void **state)
 {
     static const struct {
@@ -184,6 +256,8 @@ int main(void)
         cmocka_unit_test(a_beginning_that_makes_no_sense_is_refused),
         cmocka_unit_test(a_refused_command_changes_nothing),
         cmocka_unit_test(a_node_can_move_and_a_group_can_prefer_a_leader),
+        cmocka_unit_test(what_old_nodes_cannot_read_waits_until_all_are_new),
+        cmocka_unit_test(a_cluster_begins_at_the_level_of_its_oldest_node),
         cmocka_unit_test(voters_are_spread_over_zones),
     };
 

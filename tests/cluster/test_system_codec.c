@@ -20,6 +20,7 @@ static void fill(struct cluster_node *n, uint64_t number)
     snprintf(n->peer.host, sizeof n->peer.host, "%s", n->client.host);
     n->peer.port = 17001;
     snprintf(n->zone, sizeof n->zone, "zone-%u", (unsigned)number % 3);
+    n->feature_level = (uint32_t)number + 1;
 }
 
 static void a_state_survives(void **state)
@@ -149,6 +150,7 @@ static void messages_survive(void **state)
                                          .data_groups = 64,
                                          .n_nodes = 2};
     static struct cluster_command command = {.type = CLUSTER_CMD_UPDATE_NODE};
+    static const struct cluster_command raise = {.type = CLUSTER_CMD_RAISE_LEVEL, .level = 7};
     static const struct system_transfer transfer = {.group = 1, .to = 3, .if_caught_up = true};
     struct buf bytes;
 
@@ -175,6 +177,12 @@ static void messages_survive(void **state)
     assert_int_equal(system_codec_read_envelope(buf_head(&bytes), bytes.len, &m), 0);
     assert_int_equal(m.type, SYSTEM_MESSAGE_PROPOSE);
     assert_memory_equal(&m.propose, &command, sizeof command);
+
+    buf_clear(&bytes);
+    system_codec_envelope_propose(&raise, &bytes);
+    assert_int_equal(system_codec_read_envelope(buf_head(&bytes), bytes.len, &m), 0);
+    assert_int_equal(m.propose.type, CLUSTER_CMD_RAISE_LEVEL);
+    assert_int_equal(m.propose.level, 7);
 
     buf_clear(&bytes);
     system_codec_envelope_transfer(&transfer, &bytes);

@@ -210,6 +210,25 @@ static void without_a_leader_it_is_refused_in_time(void **state)
     assert_int_equal(n_sent, 0); /* and never sent */
 }
 
+/* Of a level that the cluster has not: it never gets into the log. */
+static void what_some_node_could_not_read_is_refused(void **state)
+{
+    struct asker a = {0}, b = {0};
+
+    (void)state;
+    cluster.feature_level = 0; /* as if one were of before the first */
+    ask(&a, "x", false);
+    assert_int_equal(a.answers, 0); /* never before it returns */
+    pass_ms(10);
+    assert_int_equal(a.answers, 1);
+    assert_int_equal(a.outcome, SYSTEM_REFUSED);
+    assert_non_null(strstr(a.error, "feature level 1"));
+    assert_int_equal(n_sent, 0);
+    cluster.feature_level = 1;
+    ask(&b, "x", false);
+    assert_int_equal(n_sent, 1);
+}
+
 static void before_the_cluster_is_formed_it_waits(void **state)
 {
     struct asker a = {0};
@@ -324,6 +343,7 @@ int main(void)
         TEST(a_request_is_done_once_it_is_applied_here),
         TEST(a_lost_request_is_sent_again_and_carried_out_once),
         TEST(without_a_leader_it_is_refused_in_time),
+        TEST(what_some_node_could_not_read_is_refused),
         TEST(before_the_cluster_is_formed_it_waits),
         TEST(a_sent_request_that_is_not_decided_is_unknown),
         TEST(requests_go_one_after_the_other),
