@@ -241,6 +241,7 @@ static void reply_not_leader(const struct blocked *b)
 static bool wait_ends(struct client *c, bool timed_out, bool gone)
 {
     struct blocked *b = c->blocked;
+    size_t from = c->out.len;
 
     if (gone) {
         forget(b);
@@ -255,6 +256,7 @@ static bool wait_ends(struct client *c, bool timed_out, bool gone)
     } else {
         resp_null_array(&c->reply);
     }
+    exec_count_held(c, b->command, from);
     forget(b);
     return true;
 }
@@ -406,6 +408,7 @@ static void send_away(struct node *n, const struct group *g)
         next = l->next;
         if (b != NULL && (g == NULL || b->group == g) && (c->flags & CLIENT_CLOSE_ASAP) == 0) {
             reply_not_leader(b);
+            exec_count_held(c, b->command, from);
             forget(b);
             client_end_wait(c, from);
         }

@@ -777,8 +777,13 @@ bool client_unblock(struct client *c, bool with_error)
         return false;
     }
     if (with_error) {
+        bool held = c->blocked != NULL; /* others were counted when they began to wait */
+
         (void)c->block_fn(c, false, true);
         resp_error(&c->reply, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
+        if (held) {
+            exec_count_held(c, c->last_command, from);
+        }
     } else if (!c->block_fn(c, true, false)) {
         return false;
     }

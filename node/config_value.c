@@ -74,8 +74,11 @@ static bool read_int(const struct config_option *o, const char *text, int64_t *o
     size_t n = strlen(text);
 
     if ((o->flags & CONFIG_PERCENT) && n > 1 && text[n - 1] == '%') {
-        if (!num_parse_i64(text, n - 1, out) || *out < 0 || *out > 100) {
+        if (!num_parse_i64(text, n - 1, out) || *out < 0) {
             return fail(error, "argument must be a memory or percent value");
+        }
+        if (*out > 100) {
+            return fail(error, "percentage argument must be less or equal to 100");
         }
         *out = -*out;
         return true;
@@ -84,7 +87,9 @@ static bool read_int(const struct config_option *o, const char *text, int64_t *o
         uint64_t bytes;
 
         if (!num_parse_memory(text, &bytes) || bytes > INT64_MAX) {
-            return fail(error, "argument must be a memory value");
+            return fail(error, (o->flags & CONFIG_PERCENT)
+                                   ? "argument must be a memory or percent value"
+                                   : "argument must be a memory value");
         }
         *out = (int64_t)bytes;
     } else if (!num_parse_i64(text, n, out)) {

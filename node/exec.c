@@ -121,6 +121,18 @@ void exec_call(struct cmd *cmd)
     }
 }
 
+void exec_count_held(struct client *c, const struct command *command, size_t from)
+{
+    struct stats *s = &c->node->stats;
+
+    s->by_command[command->id].calls++;
+    s->commands++;
+    if (c->node->config.latency_tracking) {
+        stats_latency(&s->by_command[command->id], 0);
+    }
+    count_error(c, command, from, true);
+}
+
 void exec_call_within(struct cmd *outer, struct cmd *sub)
 {
     sub->wrote = false;

@@ -24,6 +24,11 @@ MUST_CHECK bool exec_again(struct client *c, const struct command *command, cons
  * its effects. Used for single commands and, by EXEC, for each queued one. */
 void exec_call(struct cmd *cmd);
 
+/* A command of @c that was held back (cmd->held) ends without having been run again: its time is
+ * up, or this node leads no longer. Counts the call, and as an error what was replied from @from of
+ * the output on, if it is one. */
+void exec_count_held(struct client *c, const struct command *command, size_t from);
+
 /* Run @sub, a copy of @outer with a command of its own, within @outer: what it has seen and done is
  * @outer's as well. For EXEC and scripts. */
 void exec_call_within(struct cmd *outer, struct cmd *sub);

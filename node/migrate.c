@@ -124,6 +124,7 @@ static void end_with_error(struct migration *m, bool redirect)
                               "changed (master -> replica?)"
                             : MIGRATE_LOST_ERROR);
     }
+    exec_count_held(c, m->command, from);
     migrate_free(m);
     client_end_wait(c, from);
 }

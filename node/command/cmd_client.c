@@ -365,11 +365,11 @@ void cmd_client_kill(struct cmd *c)
         }
         return;
     }
-    if (c->argc % 2 != 0) {
-        cmd_reply_syntax_error(c);
-        return;
-    }
     for (int i = 2; i < c->argc; i += 2) {
+        if (i + 1 == c->argc) {
+            cmd_reply_syntax_error(c); /* the last filter has no value */
+            return;
+        }
         if (!parse_kill_option(c, i, &f)) {
             return;
         }

@@ -58,6 +58,29 @@ def test_time_runs_out(leader):
     assert waiting(leader) == 0
 
 
+def test_what_was_not_served_is_counted_too(leader):
+    """In commandstats: once, whether time ran out, CLIENT UNBLOCK came, or data did."""
+
+    def counted():
+        line = leader.info("commandstats")["cmdstat_blpop"]
+        return line.split(",usec")[0], line.split("rejected_calls=")[1]
+
+    leader.call("CONFIG", "RESETSTAT")
+    with leader.client() as c:
+        assert c.call("BLPOP", "none", "0.01") is None
+    assert counted() == ("calls=1", "0,failed_calls=0")
+    for how in ("TIMEOUT", "ERROR"):
+        with start_waiting(leader, "BLPOP", "none", "0") as c, leader.client() as other:
+            ident = other.call("CLIENT", "LIST").decode().split("cmd=blpop")[0].split("id=")[-1].split()[0]
+            assert other.call("CLIENT", "UNBLOCK", ident, how) == 1
+            assert c.file.readline() in (b"*-1\r\n", b"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n")
+    assert counted() == ("calls=3", "0,failed_calls=1")
+    with start_waiting(leader, "BLPOP", "none", "0") as c:
+        leader.call("RPUSH", "none", "x")
+        assert c.read() == [b"none", b"x"]
+    assert counted() == ("calls=4", "0,failed_calls=1")
+
+
 @pytest.mark.parametrize("command", ("BLMOVE none x LEFT RIGHT", "BRPOPLPUSH none x", "BLPOP none", "BZPOPMAX none"))
 def test_what_timed_out_is_a_null_array_whatever_the_command_gives(leader, command):
     """Within MULTI, where nothing waits, the reply is that of the command without B."""

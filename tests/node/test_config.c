@@ -155,8 +155,10 @@ static void errors_name_line_and_option(void **state)
         {"appendonly no", "f.conf:1: appendonly: every write goes to the replicated log, which "
                           "cannot be turned off"},
         {"maxmemory -1", "f.conf:1: maxmemory: argument must be a memory value"},
-        {"maxmemory-clients 101%", "f.conf:1: maxmemory-clients: argument must be a memory or "
-                                   "percent value"},
+        {"maxmemory-clients 101%", "f.conf:1: maxmemory-clients: percentage argument must be less "
+                                   "or equal to 100"},
+        {"maxmemory-clients -1%", "f.conf:1: maxmemory-clients: argument must be a memory or "
+                                  "percent value"},
         {"include /nonexistent/x.conf", "cannot read configuration file '/nonexistent/x.conf': No "
                                         "such file or directory"},
     };
