@@ -166,11 +166,14 @@ static bool effects_fit(const struct script_run *r, const struct cmd *sub)
 
 static const char *check_write(const struct script_run *r, const struct cmd *sub)
 {
+    /* What others may get to see (PUBLISH) counts as a write: read-only scripts run also while
+     * CLIENT PAUSE holds writes back. */
+    if ((r->flags & SCRIPT_NO_WRITES) &&
+        (sub->command->flags & (CMD_WRITE | CMD_MAY_REPLICATE)) != 0) {
+        return "ERR Write commands are not allowed from read-only scripts.";
+    }
     if ((sub->command->flags & CMD_WRITE) == 0) {
         return NULL;
-    }
-    if (r->flags & SCRIPT_NO_WRITES) {
-        return "ERR Write commands are not allowed from read-only scripts.";
     }
     return sub->group != NULL && !effects_fit(r, sub)
                ? "ERR the script's writes are too large to fit into one log entry"

@@ -340,6 +340,10 @@ void script_run(struct cmd *c, struct vm *vm, const char *name, uint32_t flags, 
     vm->end_error = run.is_function ? "ERR Script killed by user with FUNCTION KILL."
                                     : "ERR Script killed by user with SCRIPT KILL.";
     s->run = &run;
+    if (vm->seeded) {
+        rng_init(&vm->rng, rng_next(&c->node->rng));
+        vm->seeded = false;
+    }
     if (!vm_call(vm, n_args)) {
         reply_error(c, vm->L, name);
     } else if (!convert_value(vm->L, c->reply, run.resp, reply_bytes_max(c->node))) {

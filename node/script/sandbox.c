@@ -258,7 +258,10 @@ static int guarded_random(lua_State *L)
 
 static int guarded_randomseed(lua_State *L)
 {
-    rng_init(&vm_of(L)->rng, (uint64_t)(int64_t)luaL_checkint(L, 1));
+    struct vm *vm = vm_of(L);
+
+    rng_init(&vm->rng, (uint64_t)(int64_t)luaL_checkint(L, 1));
+    vm->seeded = true;
     return 0;
 }
 

@@ -71,6 +71,17 @@ def test_chance_and_time_in_a_script_leave_equal_replicas(plain, leader):
     assert digests_agree(plain)
 
 
+def test_a_seed_is_of_its_script_alone(leader):
+    """What a script draws cannot be foretold because another one has used a constant seed."""
+    seeded = "math.randomseed(5) return {math.random(1000000), math.random(1000000)}"
+    drawn, after = [], []
+    for _ in range(4):
+        drawn.append(leader.call("EVAL", seeded, 0))
+        after.append(leader.call("EVAL", "return math.random(1000000)", 0))
+    assert drawn == drawn[:1] * 4
+    assert len(set(after)) > 1
+
+
 def test_an_error_keeps_what_was_written_before_and_a_transaction_goes_on(plain, leader):
     script = "redis.call('SET', KEYS[1], 1) redis.call('LPUSH', KEYS[1], 2) redis.call('SET', 'never', 1)"
     assert refused(leader.call, "EVAL", script, 1, "k").startswith("WRONGTYPE ")
