@@ -117,6 +117,8 @@ void exec_call(struct cmd *cmd)
         cs->failed += cmd->reply->buf->len > from && buf_head(cmd->reply->buf)[from] == '-';
     } else if (cmd->client != NULL) {
         count_error(cmd->client, cmd->command, from, true);
+    }
+    if (cmd->client != NULL) {
         slowlog_note(n, cmd, took);
     }
 }
@@ -376,6 +378,7 @@ enum exec_result exec_request(struct client *c, const struct arg *argv, int argc
     uint16_t slot = 0;
     enum route route;
 
+    c->last_command = command;
     if (command == NULL) {
         if (is_http(&argv[0])) {
             return drop_http(c);
@@ -383,7 +386,6 @@ enum exec_result exec_request(struct client *c, const struct arg *argv, int argc
         resp_error(&c->reply, error);
         return refused(c, NULL, from);
     }
-    c->last_command = command;
     if (!command_arity_ok(command, argc)) {
         if (command->fn == cmd_exec) {
             abort_exec(c, "wrong number of arguments for 'exec' command");

@@ -674,6 +674,15 @@ def test_every_command_of_the_table_runs(leader):
     assert leader.call("PING") == "PONG"
 
 
+def test_the_client_list_names_the_last_command_if_it_exists(leader):
+    with leader.client() as c, leader.client() as other:
+        ident = c.call("CLIENT", "ID")
+        for words, want in ((["PING"], "ping"), (["NOSUCH"], "NULL"), (["CONFIG", "GET", "port"], "config|get")):
+            c.pipeline([words])
+            line = other.call("CLIENT", "LIST", "ID", ident).decode()
+            assert f" cmd={want} " in line, line
+
+
 def test_slow_commands_are_logged_with_client_and_arguments(leader):
     with leader.client() as c:
         run(c, "CLIENT SETNAME logged", "CONFIG SET slowlog-log-slower-than 0", "SLOWLOG RESET")
@@ -685,6 +694,9 @@ def test_slow_commands_are_logged_with_client_and_arguments(leader):
             assert len(newest[3]) == 32 and newest[3][-1] == b"... (70 more arguments)"
             assert middle[3][1] == b"k" * 128 + b"... (72 more bytes)"
             assert newest[4] == b"127.0.0.1:%d" % c.socket.getsockname()[1] and newest[5] == b"logged"
+            c.call("EVAL", "return redis.call('GET', KEYS[1])", "1", "a")
+            script, within = c.call("SLOWLOG", "GET", 2)
+            assert within[3] == [b"GET", b"a"] and script[3][0] == b"EVAL" and within[0] + 1 == script[0]
         finally:
             run(c, "CONFIG SET slowlog-log-slower-than 10000", "SLOWLOG RESET")
         assert c.call("SLOWLOG", "LEN") == 0
