@@ -140,11 +140,14 @@ static void end(struct snapshotter *s, bool ok)
     node_has_work(s->node); /* another may be wanted */
 }
 
-/* Several groups are saved one after the other: for clients that is one, which ends with the last
- * and has failed if one of them has. */
+/* Several groups are saved one after the other: for clients that is one, which ends when the last
+ * is published, and has failed if one of them has. */
 static void note_end(struct snapshotter *s)
 {
-    if (s->ended && !s->failed) {
+    if (!s->ended || (!s->failed && !snapshots_are_published(s->node))) {
+        return;
+    }
+    if (!s->failed) {
         s->node->stats.last_snapshot_wall_ms = s->node->now_wall_ms;
     }
     s->ended = s->failed = false;
