@@ -149,7 +149,7 @@ void cmd_xgroup_destroy(struct cmd *c)
     }
     g = stream_group_find(s, c->argv[3]);
     if (g != NULL) {
-        stream_group_remove(s, g);
+        keyspace_drop_value(c->ks, stream_group_cut(s, g));
         access_changed(c, c->db, &k);
         effect_verbatim(c);
         notify(c, NOTIFY_STREAM, "xgroup-destroy", &k);
@@ -188,7 +188,7 @@ void cmd_xgroup_delconsumer(struct cmd *c)
     consumer = stream_consumer_find(g, c->argv[4]);
     if (consumer != NULL) {
         pending = consumer->pending.count;
-        stream_consumer_remove(g, consumer);
+        keyspace_drop_value(c->ks, stream_consumer_cut(g, consumer));
         access_changed(c, c->db, &k);
         effect_verbatim(c);
         notify(c, NOTIFY_STREAM, "xgroup-delconsumer", &k);

@@ -181,7 +181,7 @@ static bool is_big(const void *value)
                                      : value_types[head->type]->effort(value) >= VALUE_LAZY_EFFORT;
 }
 
-static void drop_value(struct keyspace *ks, void *value)
+void keyspace_drop_value(struct keyspace *ks, void *value)
 {
     if (ks->lazy != NULL && is_big(value)) {
         ks->lazy(ks->lazy_arg, value);
@@ -296,7 +296,7 @@ static struct item *put_item(struct keyspace *ks, uint32_t db, const struct key 
     value = item_is_pointer(old) ? item_pointer(old) : NULL;
     take_place(ks, db, k, old, it);
     if (value != NULL) {
-        drop_value(ks, value);
+        keyspace_drop_value(ks, value);
     }
     return it;
 }
@@ -325,7 +325,7 @@ static void overwrite_raw(struct keyspace *ks, struct item *it, const char *p, s
         struct raw *fresh = raw_must_new(p, n, n);
 
         item_set_pointer(it, fresh);
-        drop_value(ks, r);
+        keyspace_drop_value(ks, r);
     }
     it->bits &= ~ITEM_EDITED;
 }
@@ -473,7 +473,7 @@ void keyspace_delete(struct keyspace *ks, uint32_t db, struct item *it)
         expire_remove(&ks->pool, &d->expires, it);
     }
     if (item_is_pointer(it)) {
-        drop_value(ks, item_pointer(it));
+        keyspace_drop_value(ks, item_pointer(it));
     }
     free(it);
 }

@@ -132,6 +132,8 @@ void item_set_access(struct item *it, uint32_t access24);
 typedef void keyspace_lazy_fn(void *arg, void *value);
 void keyspace_set_lazy(struct keyspace *ks, keyspace_lazy_fn *fn, void *arg);
 void keyspace_free_value(void *value); /* any thread */
+/* Free a value that is in no item: here, or by @fn when it is big. */
+void keyspace_drop_value(struct keyspace *ks, void *value);
 /* Bytes it takes, as keyspace_item_bytes() counts. */
 size_t keyspace_value_bytes(const void *value, size_t samples);
 

@@ -132,14 +132,17 @@ static void free_group(struct stream_group *g)
     free(g);
 }
 
-void stream_group_remove(struct stream *s, struct stream_group *g)
+struct stream *stream_group_cut(struct stream *s, struct stream_group *g)
 {
+    struct stream *gone = stream_new();
     uint32_t at;
     bool there = find_name(s->groups, s->n_groups, g->name, &at);
 
     assert(there);
     close_place(s->groups, &s->n_groups, at);
-    free_group(g);
+    gone->groups = open_place(gone->groups, &gone->n_groups, &gone->cap_groups, 0);
+    gone->groups[0] = g;
+    return gone;
 }
 
 void stream_groups_free(struct stream *s)
@@ -199,23 +202,51 @@ struct stream_consumer *stream_consumer_add(struct stream_group *g, struct arg n
     return c;
 }
 
-void stream_consumer_remove(struct stream_group *g, struct stream_consumer *c)
+/* From which share of the group's records on all of them are gone through. */
+#define FORGET_SHARE 8
+
+/* The records of @c are no longer in the index of @g. */
+static void forget_pending(struct stream_group *g, const struct stream_consumer *c)
 {
-    struct stream_index_pos pos = stream_index_begin(&c->pending);
+    bool all = c->pending.count == g->pending.count;
+    bool many = c->pending.count > g->pending.count / FORGET_SHARE;
+    const struct stream_index *x = many ? &g->pending : &c->pending;
+    struct stream_index_pos pos = stream_index_begin(x);
+    struct stream_index kept = {0};
     struct stream_nack *nack;
     struct stream_id id;
+
+    for (; !all && (nack = stream_pending_at(x, pos, &id)) != NULL;
+         pos = stream_index_next(x, pos)) {
+        if (!many) {
+            (void)stream_index_remove(&g->pending, id);
+        } else if (nack->consumer != c) {
+            stream_index_add(&kept, id, nack);
+        }
+    }
+    if (many || all) {
+        stream_index_release(&g->pending);
+        g->pending = kept;
+    }
+}
+
+struct stream *stream_consumer_cut(struct stream_group *g, struct stream_consumer *c)
+{
+    struct stream *gone = stream_new();
+    struct stream_group *holder = stream_group_add(gone, c->name, (struct stream_id){0, 0}, 0);
     uint32_t at;
     bool there = find_name(g->consumers, g->n_consumers, c->name, &at);
 
     assert(there);
     close_place(g->consumers, &g->n_consumers, at);
-    for (; (nack = stream_pending_at(&c->pending, pos, &id)) != NULL;
-         pos = stream_index_next(&c->pending, pos)) {
-        (void)stream_index_remove(&g->pending, id);
-        free(nack);
-    }
-    stream_index_release(&c->pending);
-    free(c);
+    forget_pending(g, c);
+    /* What frees a group frees the records of its index, so they are in no other. */
+    holder->pending = c->pending;
+    c->pending = (struct stream_index){0};
+    holder->consumers =
+        open_place(holder->consumers, &holder->n_consumers, &holder->cap_consumers, 0);
+    holder->consumers[0] = c;
+    return gone;
 }
 
 /* ---- what is pending ----------------------------------------------------------------------- */

@@ -47,7 +47,9 @@ struct stream_group *stream_group_find(const struct stream *s, struct arg name);
 /* No such one is there yet. */
 struct stream_group *stream_group_add(struct stream *s, struct arg name, struct stream_id last_id,
                                       int64_t entries_read);
-void stream_group_remove(struct stream *s, struct stream_group *g);
+/* The group leaves the stream: returns one that holds nothing else, for the caller to free (with
+ * millions of records better on another thread). */
+struct stream *stream_group_cut(struct stream *s, struct stream_group *g);
 /* The last of its entries has been read: move last_id on to @id, and count. */
 void stream_group_advance(const struct stream *s, struct stream_group *g, struct stream_id id);
 /* Entries it has yet to read (below zero when its counter was set too high); false: that cannot be
@@ -57,8 +59,8 @@ bool stream_group_lag(const struct stream *s, const struct stream_group *g, int6
 struct stream_consumer *stream_consumer_find(const struct stream_group *g, struct arg name);
 struct stream_consumer *stream_consumer_add(struct stream_group *g, struct arg name,
                                             int64_t seen_ms);
-/* With all that is pending with it. */
-void stream_consumer_remove(struct stream_group *g, struct stream_consumer *c);
+/* Likewise a consumer, with all that is pending with it. */
+struct stream *stream_consumer_cut(struct stream_group *g, struct stream_consumer *c);
 
 /* The record of @id, NULL: it is not pending. */
 struct stream_nack *stream_pending_find(const struct stream_group *g, struct stream_id id);

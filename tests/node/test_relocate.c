@@ -299,7 +299,7 @@ static void change_stream(struct keyspace *ks, uint32_t db, const struct change 
         g = stream_group_add(s, text(group), STREAM_ID_MIN, 0);
     }
     if (ch->b % 997 == 0) {
-        stream_group_remove(s, g);
+        stream_type.free(stream_group_cut(s, g));
         return;
     }
     c = stream_consumer_find(g, text(consumer));
@@ -307,7 +307,7 @@ static void change_stream(struct keyspace *ks, uint32_t db, const struct change 
         c = stream_consumer_add(g, text(consumer), 5);
     }
     if (ch->b % 499 == 0) {
-        stream_consumer_remove(g, c);
+        stream_type.free(stream_consumer_cut(g, c));
     } else if (ch->b % 5 == 3) {
         (void)stream_pending_remove(g, id);
     } else {

@@ -448,16 +448,50 @@ static void records_are_shared_by_group_and_consumer(void **state)
     assert_true(stream_pending_remove(g, (struct stream_id){4, 0}));
     assert_false(stream_pending_remove(g, (struct stream_id){4, 0}));
     copy = stream_type.copy(s);
-    stream_consumer_remove(g, ca);
+    stream_type.free(stream_consumer_cut(g, ca));
     assert_int_equal(g->pending.count, cb->pending.count);
     assert_null(stream_consumer_find(g, a));
     stream_type.free(s);
     g = stream_group_find(copy, name);
     assert_int_equal(g->pending.count, 999);
     assert_true(stream_type.effort(copy) > 999);
-    stream_group_remove(copy, g);
+    stream_type.free(stream_group_cut(copy, g));
     assert_null(stream_group_find(copy, name));
     stream_type.free(copy);
+}
+
+/* Few, many and all of what is pending: the others keep theirs. */
+static void a_consumer_goes_with_its_records(void **state)
+{
+    static const unsigned shares[] = {0, 10, 500, 990, 1000};
+
+    (void)state;
+    for (size_t k = 0; k < ARRAY_LEN(shares); k++) {
+        struct stream *s = stream_new(), *gone;
+        struct stream_group *g = stream_group_add(s, (struct arg){"g", 1}, STREAM_ID_MIN, 0);
+        struct stream_consumer *ca = stream_consumer_add(g, (struct arg){"a", 1}, 0);
+        struct stream_consumer *cb = stream_consumer_add(g, (struct arg){"b", 1}, 0);
+
+        for (uint64_t i = 1; i <= 1000; i++) {
+            stream_pending_assign(g, (struct stream_id){i, 0},
+                                  i * 7919 % 1000 < shares[k] ? ca : cb);
+        }
+        gone = stream_consumer_cut(g, ca);
+        assert_true(stream_type.effort(gone) > shares[k]);
+        stream_type.free(gone);
+        assert_int_equal(g->pending.count, 1000 - shares[k]);
+        assert_int_equal(g->n_consumers, 1);
+        for (uint64_t i = 1; i <= 1000; i++) {
+            struct stream_nack *nack = stream_pending_find(g, (struct stream_id){i, 0});
+
+            assert_ptr_equal(nack == NULL ? NULL : nack->consumer,
+                             i * 7919 % 1000 < shares[k] ? NULL : cb);
+        }
+        assert_true(stream_pending_assign(g, (struct stream_id){5000, 0}, cb)->consumer == cb);
+        stream_type.free(stream_consumer_cut(g, cb));
+        assert_int_equal(g->pending.count, 0);
+        stream_type.free(s);
+    }
 }
 
 /* ---- damage -------------------------------------------------------------------------------- */
@@ -559,6 +593,7 @@ int main(void)
         cmocka_unit_test(loose_trimming_leaves_nodes_whole),
         cmocka_unit_test(ids_may_go_back_behind_a_deleted_one),
         cmocka_unit_test(records_are_shared_by_group_and_consumer),
+        cmocka_unit_test(a_consumer_goes_with_its_records),
         cmocka_unit_test(damaged_nodes_are_refused_or_harmless),
         cmocka_unit_test(a_small_stream_is_small),
     };
