@@ -22,6 +22,7 @@
 #include "node/node.h"
 #include "node/notify.h"
 #include "node/route.h"
+#include "node/script/scripts.h"
 #include "node/slowlog.h"
 #include "node/tracking.h"
 #include "node/txn.h"
@@ -53,7 +54,9 @@ static size_t request_bytes(const struct arg *argv, int argc)
     return (size_t)(argv[argc - 1].p + argv[argc - 1].n - argv[0].p);
 }
 
-static void count_error(struct client *c, const struct command *command, size_t from, bool ran)
+/* @known: the error itself is counted already. */
+static void count_error(struct client *c, const struct command *command, size_t from, bool ran,
+                        bool known)
 {
     struct stats *s = &c->node->stats;
     const char *reply = buf_head(&c->out) + from;
@@ -62,7 +65,9 @@ static void count_error(struct client *c, const struct command *command, size_t 
     if (n == 0 || reply[0] != '-') {
         return;
     }
-    stats_error(s, reply, n);
+    if (!known) {
+        stats_error(s, reply, n);
+    }
     if (command != NULL) {
         if (ran) {
             s->by_command[command->id].failed++;
@@ -116,7 +121,7 @@ void exec_call(struct cmd *cmd)
     if (cmd->in_script) {
         cs->failed += cmd->reply->buf->len > from && buf_head(cmd->reply->buf)[from] == '-';
     } else if (cmd->client != NULL) {
-        count_error(cmd->client, cmd->command, from, true);
+        count_error(cmd->client, cmd->command, from, true, cmd->error_counted);
     }
     if (cmd->client != NULL) {
         slowlog_note(n, cmd, took);
@@ -132,7 +137,7 @@ void exec_count_held(struct client *c, const struct command *command, size_t fro
     if (c->node->config.latency_tracking) {
         stats_latency(&s->by_command[command->id], 0);
     }
-    count_error(c, command, from, true);
+    count_error(c, command, from, true, false);
 }
 
 void exec_call_within(struct cmd *outer, struct cmd *sub)
@@ -173,7 +178,7 @@ static enum exec_result drop_http(struct client *c)
 /* An error before the command ran. */
 static enum exec_result refused(struct client *c, const struct command *command, size_t from)
 {
-    count_error(c, command, from, false);
+    count_error(c, command, from, false, false);
     if (c->flags & CLIENT_MULTI) {
         c->flags |= CLIENT_DIRTY_EXEC;
     }
@@ -281,6 +286,10 @@ static bool has_memory(struct client *c, const struct cmd *cmd)
     }
     if (cmd->command->fn == cmd_exec) {
         flags |= txn_flags(c);
+    }
+    if (scripts_is_command(cmd->command) &&
+        scripts_denies_oom(n, cmd->command, cmd->argv, cmd->argc)) {
+        flags |= CMD_DENYOOM;
     }
     if ((flags & CMD_DENYOOM) == 0) {
         return true;

@@ -38,6 +38,7 @@ struct cmd {
     bool applying;          /* from the log: no effects, no expiry, no clock */
     bool in_exec;           /* inside MULTI/EXEC, or a script */
     bool in_script;         /* called by a script: the reply goes to it */
+    bool error_counted;     /* its error is one of a command that it called, and is in the stats */
     bool retry;             /* of a client that was held back: node/block.h */
     /* Set by node/block.h: the client is held back, nothing has been replied. */
     bool held;

@@ -56,6 +56,8 @@ static int less(lua_State *L)
     return 1;
 }
 
+bool bound_is_less(lua_State *L, int i) { return lua_tocfunction(L, i) == less; }
+
 void bound_sort(lua_State *L)
 {
     if (lua_istable(L, 1) && lua_isnoneornil(L, 2) && lua_objlen(L, 1) > SORT_SMALL) {

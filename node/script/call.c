@@ -246,6 +246,13 @@ static const char *check(struct script_run *r, struct cmd *sub)
 /* ---- calling ----------------------------------------------------------------------------------
  */
 
+static void count_rejected(struct node *n, const struct command *command)
+{
+    if (command != NULL) {
+        n->stats.by_command[command->id].rejected++;
+    }
+}
+
 /* The reply is on the stack. False: it is an error. */
 static bool run(lua_State *L, struct scripts *s, struct script_run *r, int argc)
 {
@@ -261,21 +268,25 @@ static bool run(lua_State *L, struct scripts *s, struct script_run *r, int argc)
     sub.reply = &out;
     sub.in_exec = true;
     sub.in_script = true;
+    buf_clear(&s->reply);
     error = check(r, &sub);
     if (error != NULL) {
-        vm_push_error(L, error, strlen(error));
-        return false;
+        resp_error(&out, error);
+        count_rejected(s->node, sub.command);
+    } else {
+        exec_call_within(outer, &sub);
+        r->wrote |= sub.effects > 0;
     }
-    buf_clear(&s->reply);
-    exec_call_within(outer, &sub);
-    r->wrote |= sub.effects > 0;
     if (s->reply.len == 0) {
         lua_pushboolean(L, 0);
         return true;
     }
     (void)vm_room(L, s->reply.len * 4); /* garbage is not to be what there is no room for */
     if (*buf_head(&s->reply) == '-') {
+        stats_error(&s->node->stats, buf_head(&s->reply), s->reply.len);
         vm_push_error(L, buf_head(&s->reply) + 1, s->reply.len - 3);
+        lua_pushboolean(L, 1);
+        lua_setfield(L, -2, SCRIPT_ERROR_COUNTED);
         return false;
     }
     (void)convert_reply(L, buf_head(&s->reply));

@@ -202,20 +202,24 @@ static const char *text_of(lua_State *L, int i, size_t *n)
     return lua_type(L, i) == LUA_TSTRING ? lua_tolstring(L, i, n) : NULL;
 }
 
-/* A line of its own: line ends within would break the protocol. */
-static void write_line(struct resp_out *out, char type, const char *p, size_t n)
+/* The last @n + @behind bytes, but for those behind, get spaces for line ends. */
+static void blank_line_ends(struct resp_out *out, size_t n, size_t behind)
 {
-    size_t at = out->buf->len;
-    char *text;
+    char *text = buf_head(out->buf) + out->buf->len - n - behind;
 
-    buf_append(out->buf, &type, 1);
-    buf_append(out->buf, p, n);
-    text = buf_head(out->buf) + at + 1;
     for (size_t i = 0; i < n; i++) {
         if (text[i] == '\r' || text[i] == '\n') {
             text[i] = ' ';
         }
     }
+}
+
+/* A line of its own: line ends within would break the protocol. */
+static void write_line(struct resp_out *out, char type, const char *p, size_t n)
+{
+    buf_append(out->buf, &type, 1);
+    buf_append(out->buf, p, n);
+    blank_line_ends(out, n, 0);
     buf_append(out->buf, "\r\n", 2);
 }
 
@@ -319,6 +323,7 @@ static bool write_tagged(lua_State *L, struct writer *w, unsigned depth)
 
         if (out->version == 2) {
             resp_bulk(out, p, n);
+            blank_line_ends(out, n, 2);
         } else {
             write_line(out, '(', p, n);
         }

@@ -77,7 +77,11 @@ MUST_CHECK bool script_count_keys(struct cmd *c, const char *not_a_number, int *
 /* Push a table of argv[@from..@from + @n). */
 void script_push_args(lua_State *L, const struct cmd *c, int from, int n);
 
-/* The library "redis" on the stack; @loading: what a library sees while it is loaded. */
+/* A field of an error that redis.call() has made, under the name that scripts know: it is in the
+ * statistics, and is not counted again when it becomes the script's reply. */
+#define SCRIPT_ERROR_COUNTED "ignore_error_stats_update"
+
+/* The library "redis" on the stack. */
 void redis_lib_push(lua_State *L);
 /* redis.call() and redis.pcall(): node/script/call.c. */
 int redis_call(lua_State *L);

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* ---- finding ------------------------------------------------------------------------------------
  */
@@ -33,15 +34,25 @@ const struct library *libraries_find(const struct library_table *t, const char *
     return NULL;
 }
 
+/* Between libraries, names are the same in any case. */
+static bool has_function(const struct library *lib, const char *name)
+{
+    for (size_t i = 0; i < lib->n; i++) {
+        if (strcasecmp(lib->functions[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 const struct function *libraries_clash(const struct library_table *t, const struct library *lib)
 {
     const struct function *f = NULL;
 
     for (size_t i = 0; i < t->n; i++) {
         for (size_t k = 0; k < lib->n && strcmp(t->list[i]->name, lib->name) != 0; k++) {
-            f = library_function(t->list[i], lib->functions[k].name,
-                                 strlen(lib->functions[k].name));
-            if (f != NULL) {
+            f = &lib->functions[k];
+            if (has_function(t->list[i], f->name)) {
                 return f;
             }
         }
@@ -90,6 +101,18 @@ static struct library *load_from_map(struct scripts *s, const struct cluster_tex
     return lib;
 }
 
+/* A name in lower case. */
+static void push_key(lua_State *L, const char *p, size_t n)
+{
+    char *key = mem_dup(p, n);
+
+    for (size_t i = 0; i < n; i++) {
+        key[i] = (char)(key[i] >= 'A' && key[i] <= 'Z' ? key[i] + ('a' - 'A') : key[i]);
+    }
+    lua_pushlstring(L, key, n);
+    free(key);
+}
+
 static void index_functions(struct scripts *s)
 {
     lua_State *L = s->functions.L;
@@ -99,8 +122,18 @@ static void index_functions(struct scripts *s)
     lua_newtable(L);
     for (size_t i = 0; i < t->n; i++) {
         for (size_t k = 0; k < t->list[i]->n; k++) {
-            lua_pushlightuserdata(L, &t->list[i]->functions[k]);
-            lua_setfield(L, -2, t->list[i]->functions[k].name);
+            struct function *f = &t->list[i]->functions[k];
+
+            push_key(L, f->name, strlen(f->name));
+            lua_pushvalue(L, -1);
+            lua_rawget(L, -3);
+            if (lua_isnil(L, -1)) { /* the first of those that differ in case alone */
+                lua_pop(L, 1);
+                lua_pushlightuserdata(L, f);
+                lua_rawset(L, -3);
+            } else {
+                lua_pop(L, 2);
+            }
         }
     }
     t->by_name = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -146,7 +179,7 @@ static const struct function *find_function(struct scripts *s, const struct arg 
     const struct function *f;
 
     lua_rawgeti(L, LUA_REGISTRYINDEX, t->by_name);
-    lua_pushlstring(L, name->p, name->n);
+    push_key(L, name->p, name->n);
     lua_rawget(L, -2);
     f = lua_touserdata(L, -1);
     lua_pop(L, 2);
@@ -191,7 +224,7 @@ void libraries_init(struct scripts *s)
 {
     s->libraries = mem_zalloc(sizeof *s->libraries);
     s->libraries->by_name = LUA_NOREF;
-    redis_lib_push(s->functions.L);
+    library_push_redis(s->functions.L);
     vm_set_library(s->functions.L, "redis");
     index_functions(s);
 }

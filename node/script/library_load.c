@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define CHUNK "@user_function"
 #define LOAD_US_MAX 500000
@@ -86,6 +87,9 @@ static const char *take_named(lua_State *L, struct registration *r)
 {
     const char *what = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : NULL;
 
+    if (lua_type(L, -2) == LUA_TNUMBER) {
+        return "unknown argument given to " REGISTER; /* no name is a number */
+    }
     if (what == NULL) {
         return "named argument key given to " REGISTER " is not a string";
     }
@@ -164,6 +168,9 @@ static const char *add(lua_State *L, struct library *lib, const struct registrat
         lib->cap = lib->cap == 0 ? 4 : lib->cap * 2;
         lib->functions = mem_realloc(lib->functions, lib->cap * sizeof *lib->functions);
     }
+    if (r->description != 0) {
+        (void)lua_tostring(L, r->description); /* a number may need memory, which may be out */
+    }
     lua_pushvalue(L, r->callback);
     f = &lib->functions[lib->n];
     *f = (struct function){.flags = r->flags, .ref = luaL_ref(L, LUA_REGISTRYINDEX)};
@@ -189,6 +196,18 @@ static int register_function(lua_State *L)
         error = add(L, s->libraries->loading, &r);
     }
     return error != NULL ? vm_raise(L, error) : 0;
+}
+
+/* What once was for scripts alone is not there for functions. */
+void library_push_redis(lua_State *L)
+{
+    static const char *const left_out[] = {"breakpoint", "debug", "replicate_commands"};
+
+    redis_lib_push(L);
+    for (size_t i = 0; i < ARRAY_LEN(left_out); i++) {
+        lua_pushnil(L);
+        lua_setfield(L, -2, left_out[i]);
+    }
 }
 
 /* What "redis" is while a library is loaded: nothing that needs a command around it. */
@@ -218,7 +237,7 @@ static bool one_option(struct library *lib, const char *p, size_t n, struct buf 
 {
     static const char option[] = "name=";
 
-    if (n < sizeof option - 1 || memcmp(p, option, sizeof option - 1) != 0) {
+    if (n < sizeof option - 1 || strncasecmp(p, option, sizeof option - 1) != 0) {
         buf_printf(error, "ERR Invalid metadata value given: %.*s", (int)MIN_OF(n, (size_t)200), p);
         return false;
     }
@@ -265,7 +284,7 @@ static bool read_metadata(struct library *lib, struct buf *error)
     }
     p += 2;
     n = word_length(p, end);
-    if (n != 3 || (memcmp(p, "lua", 3) != 0 && memcmp(p, "LUA", 3) != 0)) {
+    if (n != 3 || strncasecmp(p, "lua", 3) != 0) {
         buf_printf(error, "ERR Engine '%.*s' not found", (int)MIN_OF(n, (size_t)200), p);
         return false;
     }
@@ -309,7 +328,7 @@ static bool run_text(struct scripts *s, struct library *lib, struct buf *error)
         lua_getfield(L, -1, "err");
         buf_printf(error, "ERR Error registering functions: %s", lua_tostring(L, -1));
     }
-    redis_lib_push(L);
+    library_push_redis(L);
     vm_set_index(L, "redis");
     lua_settop(L, 1);
     return ok;

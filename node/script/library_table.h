@@ -31,7 +31,7 @@ struct library {
 struct library_table {
     struct library **list; /* by name, as the map has them */
     size_t n;
-    int by_name;             /* registry reference: {function's name = struct function} */
+    int by_name;             /* registry reference: {name in lower case = struct function} */
     uint64_t revision;       /* of the map these were made of */
     struct library *loading; /* register_function() adds to it */
     int64_t load_until_us;
@@ -46,6 +46,8 @@ struct library *library_new(struct scripts *s, const char *text, size_t n, struc
 /* Give it its functions: its text is run. False: *@error, with its code, says why not. */
 MUST_CHECK bool library_load(struct scripts *s, struct library *lib, struct buf *error);
 void library_free(struct scripts *s, struct library *lib); /* NULL is allowed */
+/* The library "redis" that functions see. */
+void library_push_redis(lua_State *L);
 /* The name that stands in the first line of a text; free() it. NULL: *@error, with its code. */
 char *library_name_of(const char *text, size_t n, struct buf *error);
 

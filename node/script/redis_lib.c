@@ -115,17 +115,17 @@ static int write_log(lua_State *L)
 static int set_resp(lua_State *L)
 {
     struct scripts *s = vm_of(L)->owner;
-    lua_Number version;
+    int version;
 
     if (lua_gettop(L) != 1) {
         return vm_raise(L, "redis.setresp() requires one argument.");
     }
-    version = lua_tonumber(L, 1);
+    version = (int)lua_tointeger(L, 1);
     if (version != 2 && version != 3) {
         return vm_raise(L, "RESP version must be 2 or 3.");
     }
     if (s->run != NULL) {
-        s->run->resp = (int)version;
+        s->run->resp = version;
     }
     return 0;
 }

@@ -49,20 +49,23 @@ static char *complaint(const char *what, const char *p, size_t n)
     return b.data; /* nothing was consumed from its front */
 }
 
-/* "a,b" behind "flags=". */
+/* "a,b" behind "flags="; or nothing. */
 static bool parse_flag_list(const char *p, const char *end, uint32_t *flags, char **error)
 {
-    while (p < end) {
+    bool more = p < end;
+
+    while (more) {
         const char *comma = memchr(p, ',', (size_t)(end - p));
         size_t n = (size_t)((comma != NULL ? comma : end) - p);
         uint32_t flag = script_flag_by_name(p, n);
 
-        if (flag == 0 && n > 0) {
+        if (flag == 0) {
             *error = complaint("Unexpected flag in script shebang", p, n);
             return false;
         }
         *flags |= flag;
-        p += n + 1;
+        more = comma != NULL;
+        p += n + more;
     }
     return true;
 }
@@ -291,6 +294,21 @@ static const char *field(lua_State *L, int table, const char *name)
     return lua_tostring(L, -1); /* the value stays on the stack */
 }
 
+/* The value on the stack is an error that was counted when a command of the script made it. */
+static bool is_counted_error(lua_State *L)
+{
+    bool is;
+
+    if (!lua_istable(L, -1)) {
+        return false;
+    }
+    lua_pushliteral(L, SCRIPT_ERROR_COUNTED);
+    lua_rawget(L, -2);
+    is = lua_toboolean(L, -1) != 0;
+    lua_pop(L, 1);
+    return is;
+}
+
 /* The error table on the stack: what it says, who says it, and where. */
 static void reply_error(struct cmd *c, lua_State *L, const char *name)
 {
@@ -325,6 +343,7 @@ void script_run(struct cmd *c, struct vm *vm, const char *name, uint32_t flags, 
     struct scripts *s = c->node->scripts;
     uint32_t db = c->client->db;
     size_t reply_from = c->reply->buf->len;
+    bool ok;
     struct script_run run = {
         .cmd = c,
         .vm = vm,
@@ -344,7 +363,9 @@ void script_run(struct cmd *c, struct vm *vm, const char *name, uint32_t flags, 
         rng_init(&vm->rng, rng_next(&c->node->rng));
         vm->seeded = false;
     }
-    if (!vm_call(vm, n_args)) {
+    ok = vm_call(vm, n_args);
+    c->error_counted = is_counted_error(vm->L);
+    if (!ok) {
         reply_error(c, vm->L, name);
     } else if (!convert_value(vm->L, c->reply, run.resp, reply_bytes_max(c->node))) {
         c->reply->buf->len = reply_from;
@@ -410,6 +431,19 @@ bool scripts_is_of_system(const struct command *command)
     return strncmp(command->full_name, "function|", strlen("function|")) == 0;
 }
 
+static uint32_t flags_of(struct node *n, const struct command *command, const struct arg *argv,
+                         int argc)
+{
+    if (argc < 2) {
+        return SCRIPT_PLAIN;
+    }
+    if (command->fn == cmd_fcall || command->fn == cmd_fcall_ro) {
+        return library_function_flags(n->scripts, &argv[1]);
+    }
+    return cache_flags(n->scripts, &argv[1],
+                       command->fn == cmd_evalsha || command->fn == cmd_evalsha_ro);
+}
+
 uint32_t scripts_flags(struct node *n, const struct command *command, const struct arg *argv,
                        int argc)
 {
@@ -418,16 +452,18 @@ uint32_t scripts_flags(struct node *n, const struct command *command, const stru
     if (command->flags & CMD_READONLY) {
         return CMD_READONLY;
     }
-    if (argc < 2) {
-        return 0;
-    }
-    flags = command->fn == cmd_fcall
-                ? library_function_flags(n->scripts, &argv[1])
-                : cache_flags(n->scripts, &argv[1], command->fn == cmd_evalsha);
+    flags = flags_of(n, command, argv, argc);
     if (flags & SCRIPT_PLAIN) {
         return 0;
     }
     return flags & SCRIPT_NO_WRITES ? CMD_READONLY : CMD_WRITE;
+}
+
+bool scripts_denies_oom(struct node *n, const struct command *command, const struct arg *argv,
+                        int argc)
+{
+    return (flags_of(n, command, argv, argc) &
+            (SCRIPT_PLAIN | SCRIPT_NO_WRITES | SCRIPT_ALLOW_OOM)) == 0;
 }
 
 void scripts_usage(const struct scripts *s, struct scripts_usage *out)

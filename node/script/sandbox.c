@@ -177,14 +177,29 @@ static int caught_as_text(lua_State *L)
 /* ---- loading ----------------------------------------------------------------------------------
  */
 
-static int load_text(lua_State *L, const char *p, size_t n, const char *name)
+/* nil, and the message that is on the stack. */
+static int load_failed(lua_State *L)
 {
-    if (vm_compile(L, p, n, name)) {
-        return 1;
-    }
     lua_pushnil(L);
     lua_insert(L, -2);
     return 2;
+}
+
+/* Likewise; errors that come up within load() are tables, with Redis as well. */
+static int reader_failed(lua_State *L)
+{
+    if (lua_isstring(L, -1)) {
+        lua_pushliteral(L, "ERR ");
+        lua_insert(L, -2);
+        lua_concat(L, 2);
+        vm_push_error(L, lua_tostring(L, -1), lua_objlen(L, -1));
+    }
+    return load_failed(L);
+}
+
+static int load_text(lua_State *L, const char *p, size_t n, const char *name)
+{
+    return vm_compile(L, p, n, name) ? 1 : load_failed(L);
 }
 
 static int guarded_loadstring(lua_State *L)
@@ -205,12 +220,18 @@ static int guarded_load(lua_State *L)
     lua_pushliteral(L, "");
     for (;;) {
         lua_pushvalue(L, 1);
-        lua_call(L, 0, 1);
+        if (lua_pcall(L, 0, 1, 0) != 0) {
+            vm_check_ending(L);
+            return reader_failed(L);
+        }
         if (lua_isnil(L, -1) || (lua_isstring(L, -1) && lua_objlen(L, -1) == 0)) {
             break;
         }
         if (!lua_isstring(L, -1)) {
-            return luaL_error(L, "reader function must return a string");
+            luaL_where(L, 1);
+            lua_pushliteral(L, "reader function must return a string");
+            lua_concat(L, 2);
+            return reader_failed(L);
         }
         lua_concat(L, 2);
     }

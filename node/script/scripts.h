@@ -50,6 +50,10 @@ bool scripts_is_of_system(const struct command *command);
 uint32_t scripts_flags(struct node *n, const struct command *command, const struct arg *argv,
                        int argc);
 
+/* Its script says that it writes, and not that it may when memory is out. */
+bool scripts_denies_oom(struct node *n, const struct command *command, const struct arg *argv,
+                        int argc);
+
 /* ---- one that runs for long
  * ---------------------------------------------------------------------- */
 

@@ -177,19 +177,28 @@ int vm_raise(lua_State *L, const char *text)
     return lua_error(L);
 }
 
-/* Where the error came up: of the function that raised it, or of the script's that called it. */
+/* Where the error came up: of the function that raised it, or of the one that called that, if the
+ * first is not in Lua. */
 static bool find_place(lua_State *L, lua_Debug *ar)
 {
-    for (int level = 1; level <= 2; level++) {
+    int level = 1;
+
+    if (lua_getstack(L, level, ar) == 0) {
+        return false;
+    }
+    lua_getinfo(L, "f", ar);
+    level += bound_is_less(L, -1); /* Lua's own sort() has no function there */
+    lua_pop(L, 1);
+    for (int last = level + 1; level <= last; level++) {
         if (lua_getstack(L, level, ar) == 0) {
             return false;
         }
         lua_getinfo(L, "Sl", ar);
         if (strcmp(ar->what, "C") != 0) {
-            return true;
+            break;
         }
     }
-    return false;
+    return true;
 }
 
 static bool has_text(lua_State *L, int table)
@@ -198,9 +207,17 @@ static bool has_text(lua_State *L, int table)
 
     lua_pushliteral(L, "err");
     lua_rawget(L, table);
-    is = lua_type(L, -1) == LUA_TSTRING;
+    is = lua_isstring(L, -1) != 0;
     lua_pop(L, 1);
     return is;
+}
+
+static const char *text_of(lua_State *L, int i)
+{
+    if (lua_isboolean(L, i)) {
+        return lua_toboolean(L, i) ? "true" : "false";
+    }
+    return lua_isstring(L, i) ? lua_tostring(L, i) : luaL_typename(L, i);
 }
 
 /* Message handler of vm_call(): any error value becomes a table. */
@@ -209,10 +226,10 @@ static int complete_error(lua_State *L)
     lua_Debug ar;
 
     if (!lua_istable(L, 1)) {
-        const char *text = lua_tostring(L, 1);
+        const char *text = text_of(L, 1);
 
         lua_createtable(L, 0, 3);
-        lua_pushfstring(L, "ERR %s", text != NULL ? text : luaL_typename(L, 1));
+        lua_pushfstring(L, "ERR %s", text);
         lua_setfield(L, -2, "err");
         lua_replace(L, 1);
     } else if (!has_text(L, 1)) {

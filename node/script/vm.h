@@ -86,6 +86,7 @@ void bound_string(lua_State *L);
 /* The arguments of table.sort() are on the stack: a big table without a function to compare with is
  * given one that may be interrupted. */
 void bound_sort(lua_State *L);
+bool bound_is_less(lua_State *L, int i); /* the value at @i is that function */
 /* cjson, which is on the stack, is the one whose buffer json_free_buffer() frees: it keeps it. */
 void json_keep_buffer_of(lua_State *L);
 void json_free_buffer(lua_State *L);

@@ -155,7 +155,7 @@ static void results_become_replies(void **state)
         {"return {double = 1.5}", "$3\r\n1.5\r\n", ",1.5\r\n"},
         {"return {map = {a = {}}}", "*2\r\n$1\r\na\r\n*0\r\n", "%1\r\n$1\r\na\r\n*0\r\n"},
         {"return {set = {a = true}}", "*1\r\n$1\r\na\r\n", "~1\r\n$1\r\na\r\n"},
-        {"return {big_number = '1\\n2'}", "$3\r\n1\n2\r\n", "(1 2\r\n"},
+        {"return {big_number = '1\\n2'}", "$3\r\n1 2\r\n", "(1 2\r\n"},
         {"return {verbatim_string = {format = 'txt', string = 'a'}}", "$1\r\na\r\n",
          "=5\r\ntxt:a\r\n"},
         {"return {verbatim_string = {format = 'much', string = 'a'}}", "$1\r\na\r\n",

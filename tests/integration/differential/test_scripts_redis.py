@@ -31,7 +31,16 @@ CALLS = [
     ("EVAL_RO", "return redis.call('publish','a','b')", "0"),
     ("EVAL_RO", "return redis.call('pfcount','nokey')", "1", "nokey"),
     ("EVAL", "#!lua flags=no-writes\nreturn redis.call('spublish','a','b')", "0"),
+    ("EVAL", "#!lua flags=no-writes,\nreturn 1", "0"),
+    ("EVAL", "#!lua flags=,no-writes\nreturn 1", "0"),
+    ("EVAL", "#!lua flags=no-writes,,allow-oom\nreturn 1", "0"),
+    ("EVAL", "#!lua flags=no-writes, allow-oom\nreturn 1", "0"),
+    ("EVAL", "#!lua flags=no-writes\nreturn redis.call('publish','a','b')", "0"),
+    ("EVAL_RO", "return redis.call('spublish','a','b')", "0"),
+    ("EVAL_RO", "return redis.pcall('pfcount','a')", "0"),
     ("EVALSHA", "abc", "0"),
+    ("EVALSHA", "abc", "x"),
+    ("EVALSHA", "f" * 40, "x"),
     ("EVALSHA", "f" * 40, "0"),
     ("SCRIPT", "LOAD", "x x x"),
     ("SCRIPT", "LOAD", "return 1"),
@@ -51,6 +60,11 @@ FIRST_LIBRARY = """#!lua name=l1
 redis.register_function('f1', function(k, a) return {k, a} end)
 redis.register_function{function_name='f2', callback=function(k, a)
     return redis.call('set', k[1], '1') end, flags={'no-writes'}, description='dd'}
+"""
+CASES_LIBRARY = """#!Lua NAME=cases
+redis.register_function('Ab', function() return 1 end)
+redis.register_function('fields', function()
+    local t = {} for k in pairs(redis) do t[#t + 1] = k end table.sort(t) return t end)
 """
 SECOND_LIBRARY = """#!lua name=l1
 redis.register_function('g1', function(k,a) return error('hi') end)
@@ -109,6 +123,14 @@ FUNCTIONS = (
         ("FCALL", "f1", "-1"),
         ("FCALL", "f1", "4"),
         ("FUNCTION", "STATS"),
+        ("FUNCTION", "LOAD", CASES_LIBRARY),
+        ("FCALL", "AB", "0"),
+        ("FCALL", "FIELDS", "0"),
+        ("FUNCTION", "LOAD", "#!lua name=c2\nredis.register_function('AB', function() end)"),
+        ("FUNCTION", "LOAD", "#!lua name=c2\nredis.register_function{'a', function() end}"),
+        ("FUNCTION", "DELETE", "CASES"),
+        ("FUNCTION", "DELETE", "cases"),
+        ("FUNCTION", "RESTORE", "x", "y", "z"),
     ]
     + [("FUNCTION", "LOAD", text) for text in LIBRARIES]
     + [("FUNCTION", "LOAD", "REPLACE", SECOND_LIBRARY)]
@@ -157,3 +179,49 @@ def test_replies_are_those_of_redis():
                 assert shape(ours.call(*args)) == shape(theirs.call(*args)), (protocol, words)
             ours.close()
             theirs.close()
+
+
+COUNTED = [
+    "redis.pcall('incr','s') return 1",
+    "return redis.pcall('incr','s')",
+    "return redis.call('incr','s')",
+    "redis.pcall('nosuch') return 1",
+    "return redis.call('nosuch')",
+    "return redis.call('get')",
+    "return redis.call('subscribe','x')",
+    "return redis.pcall()",
+    "return {err='MY x'}",
+    "error('x')",
+    "error(redis.pcall('incr','s'))",
+    "pcall(redis.call,'incr','s') return 1",
+    "local e=redis.pcall('incr','s') return {err=e.err}",
+    "local ok,e=pcall(redis.call,'incr','s') error(e)",
+    "#!lua flags=no-writes\nreturn redis.call('set','a','b')",
+    "syntax error",
+]
+
+
+def counts(server, script):
+    def info(section):
+        return server.call(b"INFO", section).value.decode().split("\r\n")[1:]
+
+    server.call(b"SET", b"s", b"abc")
+    server.call(b"CONFIG", b"RESETSTAT")
+    server.call(b"EVAL", script.encode(), b"0")
+    errors = info(b"errorstats") + [line for line in info(b"stats") if line.startswith("total_error_replies")]
+    calls = {}
+    for line in info(b"commandstats"):
+        name, _, fields = line.partition(":")
+        if name not in ("", "cmdstat_info", "cmdstat_config|resetstat"):
+            calls[name] = [field for field in fields.split(",") if "calls" in field]
+    return errors, calls
+
+
+def test_errors_of_commands_that_scripts_call_are_counted_as_in_redis():
+    with redis_server() as redis, Cluster(nodes=1, plain=True) as cluster:
+        ours = Connection(("127.0.0.1", cluster.leader().port), 2)
+        theirs = Connection(redis, 2)
+        for script in COUNTED:
+            assert counts(ours, script) == counts(theirs, script), script
+        ours.close()
+        theirs.close()
