@@ -4,8 +4,6 @@ threshold of their encodings, in both directions; encodings that only older or n
 
 import payloads
 import pytest
-from diff_redis import redis_server
-from holdfast import Client, Cluster
 
 READ = {
     "string": lambda c, k: c.call("GET", k),
@@ -21,16 +19,6 @@ READ = {
 def value(client, key):
     kind = client.call("TYPE", key)
     return kind, READ[kind](client, key)
-
-
-@pytest.fixture(scope="module")
-def both():
-    """A Holdfast of one node, and a Redis that checks payloads in depth."""
-    with Cluster(nodes=1, plain=True) as cluster, redis_server(
-        "--sanitize-dump-payload", "yes", "--enable-debug-command", "yes"
-    ) as redis:
-        with cluster.leader().client() as ours, Client(redis[1]) as theirs:
-            yield ours, theirs
 
 
 def dump(client, key):

@@ -5,9 +5,6 @@ depth: what we take Redis takes, and sees the same in it. We may be stricter (no
 import random
 
 import payloads
-import pytest
-from diff_redis import redis_server
-from holdfast import Client, Cluster
 from payloads import with_checksum
 
 COUNT = 50000
@@ -60,15 +57,6 @@ FOUND = [bytes.fromhex(h) for h in (
     "12020101610101", "1201010100", "120102c3", "1201020707000000000000ff", "1202020707000000000000ff0101610a",
     "12010209090000000100000100ff", "0e010b0b0000000a0000000000ff", "0e020b0b0000000a0000000000ff0b0b0000000a0000000000ff",
 )]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def both():
-    with Cluster(nodes=1, plain=True) as cluster, redis_server(
-        "--sanitize-dump-payload", "yes", "--enable-debug-command", "yes"
-    ) as redis:
-        with cluster.leader().client() as ours, Client(redis[1]) as theirs:
-            yield ours, theirs
 
 
 def originals(theirs):
