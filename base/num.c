@@ -303,9 +303,6 @@ bool num_parse_memory(const char *s, uint64_t *out)
     size_t zeros = strspn(s, "0");
     uint64_t v = 0;
 
-    if (digits == 0) {
-        return false;
-    }
     if (digits > zeros && !num_parse_u64(s + zeros, digits - zeros, &v)) {
         return false;
     }

@@ -26,7 +26,7 @@ size_t num_print_double(char *out, double v);
 size_t num_print_fixed(char *out, double v, unsigned decimals);
 /* Redis's INCRBYFLOAT form: "%.17Lf" with trailing zeros removed. @out: NUM_LD_MAX_CHARS. */
 size_t num_print_ld(char *out, long double v);
-/* "64mb", "1g", "100" (kb = 1024, k = 1000 ...) in bytes. */
+/* "64mb", "1g", "100" (kb = 1024, k = 1000 ...) in bytes; without digits 0, as in Redis. */
 MUST_CHECK bool num_parse_memory(const char *s, uint64_t *out);
 /* "1.50M" as INFO's *_human fields. @out: 32 bytes. */
 void num_print_human(char *out, uint64_t bytes);

@@ -162,12 +162,7 @@ void cmd_hrandfield(struct cmd *c)
         one_field(c);
         return;
     }
-    if (!cmd_arg_i64(c, 2, &count, NULL)) {
-        return;
-    }
-    if (count == INT64_MIN) { /* it has no positive counterpart */
-        resp_errorf(c->reply, "ERR value is out of range, value must between %lld and %lld",
-                    (long long)-INT64_MAX, (long long)INT64_MAX);
+    if (!sample_count(c, &count)) {
         return;
     }
     if (c->argc > 4 || (c->argc == 4 && !arg_is(&c->argv[3], "withvalues"))) {

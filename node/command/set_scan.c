@@ -121,7 +121,7 @@ void cmd_srandmember(struct cmd *c)
         cmd_reply_syntax_error(c);
         return;
     }
-    if (!cmd_arg_i64(c, 2, &count, NULL)) {
+    if (!sample_count(c, &count)) {
         return;
     }
     it = access_read(c, &c->argv[1], &k);

@@ -103,7 +103,7 @@ void cmd_zrandmember(struct cmd *c)
         one_member(c);
         return;
     }
-    if (!cmd_arg_i64(c, 2, &count, NULL)) {
+    if (!sample_count(c, &count)) {
         return;
     }
     if (c->argc > 4 || (c->argc == 4 && !arg_is(&c->argv[3], "withscores"))) {

@@ -38,7 +38,7 @@ PLAIN = """
 -ERR value is not an integer or out of range | SET k v; INCR k
 -ERR value is not a valid float | SET k v; INCRBYFLOAT k x
 -ERR value is out of range, must be positive | RPUSH l a; LPOP l -1
--ERR value is out of range | SADD s a; SRANDMEMBER s -9223372036854775808
+-ERR value is out of range | SADD s a; SRANDMEMBER s -9223372036854775807
 -ERR increment or decrement would overflow | SET k 9223372036854775807; INCR k
 -ERR decrement would overflow | SET k 1; DECRBY k -9223372036854775808
 -ERR increment would produce NaN or Infinity | SET k 1; INCRBYFLOAT k inf

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Commands about the server, right and wrong ones, on Holdfast and on Debian's redis-server 7.0: the same replies."""
+"""Commands about the server, right and wrong ones, and counts at their limits, on Holdfast and on Debian's redis-server 7.0: the same replies."""
 
 import pathlib
 import shlex
@@ -79,6 +79,14 @@ SET str abc
 SADD ist 1 2
 HSET h f v
 ZADD z 1 a
+SRANDMEMBER ist -9223372036854775808
+SRANDMEMBER nokey -9223372036854775808
+SRANDMEMBER str -9223372036854775808
+ZRANDMEMBER nokey -9223372036854775808
+ZRANDMEMBER z -9223372036854775808 WITHSCORES
+ZRANDMEMBER z -9223372036854775808 x
+ZRANDMEMBER z -9223372036854775807 WITHSCORES
+HRANDFIELD h -9223372036854775808 x
 OBJECT
 OBJECT nosuch
 OBJECT ENCODING
@@ -189,6 +197,11 @@ CONFIG SET nosuch x
 CONFIG SET maxmemory
 CONFIG SET maxmemory x
 CONFIG SET maxmemory -1
+CONFIG SET maxmemory 100mb
+CONFIG SET maxmemory ""
+CONFIG GET maxmemory
+CONFIG SET maxmemory gb
+CONFIG SET proto-max-bulk-len ""
 CONFIG SET maxmemory-clients x
 CONFIG SET maxmemory-clients 101%
 CONFIG SET hz x

@@ -242,7 +242,11 @@ static void what_makes_no_sense_is_refused(void **state)
         {"BZMPOP x 1 z MIN", ERR("timeout is not a float or out of range"), NULL},
         {"ZRANDMEMBER z x", NOT_INT, NULL},
         {"ZRANDMEMBER z 1 x", SYNTAX, NULL},
-        {"ZRANDMEMBER z -9223372036854775808 WITHSCORES", ERR("value is out of range"), NULL},
+        {"ZRANDMEMBER z -9223372036854775807 WITHSCORES", ERR("value is out of range"), NULL},
+        {"ZRANDMEMBER z -9223372036854775808 x",
+         ERR("value is out of range, value must between -9223372036854775807 and "
+             "9223372036854775807"),
+         NULL},
         {"ZUNION x z", NOT_INT, NULL},
         {"ZUNION 2 z", SYNTAX, NULL},
         {"ZUNION 1 z AGGREGATE AVG", SYNTAX, NULL},
