@@ -84,16 +84,19 @@ const struct cluster_texts *acl_texts(const struct node *n)
 static struct acl_user *read_user(const char *name, size_t name_n, const char *text, size_t text_n)
 {
     struct acl_user *u = acl_user_new(name, name_n, false);
-    struct arg bad;
-    const char *why = acl_user_apply_text(u, text, text_n, ACL_LENIENT, &bad);
+    const char *why;
+    struct buf bad;
 
+    buf_init(&bad);
+    why = acl_user_apply_text(u, text, text_n, ACL_LENIENT, &bad);
     if (why != NULL) {
         /* Written by a version that knows more kinds of rules. Allowing less is the safe side. */
         log_warning("ACL user '%s': rule '%.*s': %s; the user may do nothing on this node", name,
-                    (int)MIN_OF(bad.n, 128u), bad.p, why);
+                    (int)MIN_OF(bad.len, 128u), buf_head(&bad), why);
         acl_user_free(u);
         u = acl_user_new(name, name_n, false);
     }
+    buf_release(&bad);
     return u;
 }
 
@@ -102,14 +105,14 @@ static void default_text(const struct node *n, struct buf *out)
 {
     const char *password = n->config.requirepass;
     struct acl_user *u = acl_user_new(DEFAULT_NAME, DEFAULT_NAME_N, true);
-    struct arg rules[] = {{"on", 2}, {"~*", 2}, {"+@all", 5}, {"nopass", 6}}, bad;
+    struct arg rules[] = {{"on", 2}, {"~*", 2}, {"+@all", 5}, {"nopass", 6}};
     char *rule = mem_alloc(strlen(password) + 2);
 
     sprintf(rule, ">%s", password);
     if (password[0] != '\0') {
         rules[3] = (struct arg){rule, strlen(rule)};
     }
-    if (acl_user_apply(u, rules, ARRAY_LEN(rules), 0, &bad) != NULL) {
+    if (acl_user_apply(u, rules, ARRAY_LEN(rules), 0, NULL) != NULL) {
         log_fatal("the default user cannot be made");
     }
     acl_user_describe(u, out);

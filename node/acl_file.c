@@ -45,9 +45,9 @@ static bool next_word(const char **p, const char *end, struct arg *out)
     return out->n > 0;
 }
 
-/* The rules behind the name. NULL or why not. */
+/* The rules behind the name. NULL or why not; then @bad is the rule, if it is one. */
 static const char *put_user(const struct arg *name, const struct arg *rules, size_t n,
-                            bool channels, struct cluster_texts *out, struct arg *bad)
+                            bool channels, struct cluster_texts *out, struct buf *bad)
 {
     struct acl_user *u = acl_user_new(name->p, name->n, channels);
     const char *why = acl_user_apply(u, rules, n, channels ? ACL_CHANNELS : 0, bad);
@@ -68,10 +68,12 @@ static const char *put_user(const struct arg *name, const struct arg *rules, siz
 static char *parse_line(const char *p, const char *end, const char *path, unsigned number,
                         bool channels, struct cluster_texts *out)
 {
-    struct arg word, name, bad = {"", 0};
+    struct arg word, name;
     struct arg *rules = NULL;
     size_t n = 0, cap = 0;
+    char *error = NULL;
     const char *why;
+    struct buf bad;
 
     if (!next_word(&p, end, &word) || word.p[0] == '#') {
         return NULL;
@@ -94,14 +96,19 @@ static char *parse_line(const char *p, const char *end, const char *path, unsign
         }
         rules[n++] = word;
     }
+    buf_init(&bad);
     why = put_user(&name, rules, n, channels, out, &bad);
     free(rules);
     if (why == acl_unmatched) {
-        return error_text("%s:%u: Unmatched parenthesis in selector definition", path, number);
+        error = error_text("%s:%u: Unmatched parenthesis in selector definition", path, number);
+    } else if (why != NULL && bad.len == 0) {
+        error = error_text("%s:%u: %s", path, number, why);
+    } else if (why != NULL) {
+        error = error_text("%s:%u: Error in applying operation '%.*s': %s", path, number,
+                           (int)MIN_OF(bad.len, 128u), buf_head(&bad), why);
     }
-    return why == NULL ? NULL
-                       : error_text("%s:%u: Error in applying operation '%.*s': %s", path, number,
-                                    (int)MIN_OF(bad.n, 128u), bad.p, why);
+    buf_release(&bad);
+    return error;
 }
 
 char *acl_file_parse(const char *text, size_t n, const char *path, bool channels,

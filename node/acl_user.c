@@ -425,26 +425,42 @@ static void settle(struct acl_user *u)
 static bool is_open(const struct arg *a) { return a->n > 0 && a->p[0] == '('; }
 static bool is_closed(const struct arg *a) { return a->n > 0 && a->p[a->n - 1] == ')'; }
 
-/* rules[@from..] that make one rule, joined by blanks, in @joined. Returns how many; 0: the
- * parenthesis is not closed. */
-static size_t join(const struct arg *rules, size_t from, size_t n, struct buf *joined)
+static bool begins_selector(const struct arg *a) { return is_open(a) && !is_closed(a); }
+
+/* The last rule that opens a parenthesis which is not closed; NULL: there is none. */
+static const struct arg *find_unmatched(const struct arg *rules, size_t n)
 {
-    buf_clear(joined);
-    for (size_t i = from; i < n; i++) {
-        buf_append(joined, " ", i > from ? 1 : 0);
-        buf_append(joined, rules[i].p, rules[i].n);
-        if (is_closed(&rules[i])) {
-            return i - from + 1;
+    const struct arg *open = NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        if (begins_selector(&rules[i])) {
+            open = &rules[i];
+        } else if (is_closed(&rules[i])) {
+            open = NULL;
         }
     }
-    return 0;
+    return open;
 }
 
-const char *acl_user_apply(struct acl_user *u, const struct arg *rules, size_t n, unsigned flags,
-                           struct arg *bad)
+/* The rules from @rules[0] to the one that closes its parenthesis become one, joined by blanks, in
+ * @joined. Returns how many. */
+static size_t join(const struct arg *rules, struct buf *joined)
 {
-    const char *why = NULL;
+    size_t n = 0;
+
+    buf_clear(joined);
+    do {
+        buf_append(joined, " ", n > 0 ? 1 : 0);
+        buf_append(joined, rules[n].p, rules[n].n);
+    } while (!is_closed(&rules[n++]));
+    return n;
+}
+
+static const char *apply_all(struct acl_user *u, const struct arg *rules, size_t n, unsigned flags,
+                             struct buf *bad)
+{
     struct buf joined;
+    const char *why = NULL;
     size_t taken;
 
     buf_init(&joined);
@@ -452,14 +468,32 @@ const char *acl_user_apply(struct acl_user *u, const struct arg *rules, size_t n
         struct arg rule = rules[i];
 
         taken = 1;
-        *bad = rules[i];
-        if (is_open(&rule) && !is_closed(&rule)) {
-            taken = join(rules, i, n, &joined);
+        if (begins_selector(&rule)) {
+            taken = join(rules + i, &joined);
             rule = (struct arg){buf_head(&joined), joined.len};
         }
-        why = taken == 0 ? acl_unmatched : user_rule(u, &rule, flags);
+        why = user_rule(u, &rule, flags);
+        if (why != NULL && bad != NULL) {
+            buf_append(bad, rule.p, rule.n);
+        }
     }
     buf_release(&joined);
+    return why;
+}
+
+const char *acl_user_apply(struct acl_user *u, const struct arg *rules, size_t n, unsigned flags,
+                           struct buf *bad)
+{
+    const struct arg *open = find_unmatched(rules, n);
+    const char *why;
+
+    if (open != NULL) {
+        if (bad != NULL) {
+            buf_append(bad, open->p, open->n);
+        }
+        return acl_unmatched;
+    }
+    why = apply_all(u, rules, n, flags, bad);
     if (why == NULL) {
         settle(u);
     }
@@ -467,7 +501,7 @@ const char *acl_user_apply(struct acl_user *u, const struct arg *rules, size_t n
 }
 
 const char *acl_user_apply_text(struct acl_user *u, const char *text, size_t n, unsigned flags,
-                                struct arg *bad)
+                                struct buf *bad)
 {
     const char *p = text, *why;
     struct arg *words = NULL, word;

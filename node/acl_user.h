@@ -95,14 +95,14 @@ enum {
 };
 
 /* Apply rules in order, then bring the command rules into their canonical form. NULL: done. Else
- * why not, and *@bad is the rule (borrowed from @rules, or a static text); @u is then to be thrown
- * away. Rules in parentheses may come in several pieces. */
+ * why not, and the rule is appended to @bad, unless that is NULL; @u is then to be thrown away.
+ * Rules in parentheses may come in several pieces, which are put together before any is read. */
 const char *acl_user_apply(struct acl_user *u, const struct arg *rules, size_t n, unsigned flags,
-                           struct arg *bad);
-extern const char acl_unmatched[]; /* one such answer: *@bad opens a parenthesis */
+                           struct buf *bad);
+extern const char acl_unmatched[]; /* one such answer: @bad opens a parenthesis */
 /* The same from a text, cut at blanks. */
 const char *acl_user_apply_text(struct acl_user *u, const char *text, size_t n, unsigned flags,
-                                struct arg *bad);
+                                struct buf *bad);
 
 /* Append the canonical text; parts of it, as ACL GETUSER shows them. */
 void acl_user_describe(const struct acl_user *u, struct buf *out);

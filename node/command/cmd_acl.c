@@ -51,29 +51,29 @@ static struct acl_user *user_of_now(const struct node *n, const struct arg *name
     struct acl_user *u =
         acl_user_new(name->p, name->n, old == NULL && n->config.acl_pubsub_default);
     struct buf text;
-    struct arg bad;
 
     if (old == NULL) {
         return u;
     }
     buf_init(&text);
     acl_user_describe(old, &text);
-    if (acl_user_apply_text(u, buf_head(&text), text.len, ACL_LENIENT, &bad) != NULL) {
+    if (acl_user_apply_text(u, buf_head(&text), text.len, ACL_LENIENT, NULL) != NULL) {
         log_fatal("ACL user '%s' cannot be read back from its own text", old->name);
     }
     buf_release(&text);
     return u;
 }
 
-static void reply_bad_rule(struct system_change *s, const char *why, const struct arg *bad)
+static void reply_bad_rule(struct system_change *s, const char *why, const struct buf *bad)
 {
-    int n = (int)MIN_OF(bad->n, 256u);
+    int n = (int)MIN_OF(bad->len, 256u);
 
     if (why == acl_unmatched) {
         resp_errorf(s->reply, "ERR Unmatched parenthesis in acl selector starting at '%.*s'.", n,
-                    bad->p);
+                    buf_head(bad));
     } else {
-        resp_errorf(s->reply, "ERR Error in ACL SETUSER modifier '%.*s': %s", n, bad->p, why);
+        resp_errorf(s->reply, "ERR Error in ACL SETUSER modifier '%.*s': %s", n, buf_head(bad),
+                    why);
     }
 }
 
@@ -81,13 +81,14 @@ static bool make_setuser(struct system_change *s, struct cluster_change *out)
 {
     const struct arg *name = &s->argv[2];
     struct acl_user *u = user_of_now(s->node, name);
-    struct arg bad = {"", 0};
-    const char *why = acl_user_apply(u, s->argv + 3, (size_t)s->argc - 3,
-                                     s->node->config.acl_pubsub_default ? ACL_CHANNELS : 0, &bad);
-    struct buf text;
+    unsigned flags = s->node->config.acl_pubsub_default ? ACL_CHANNELS : 0;
+    struct buf text, bad;
+    const char *why;
     bool ok = false;
 
     buf_init(&text);
+    buf_init(&bad);
+    why = acl_user_apply(u, s->argv + 3, (size_t)s->argc - 3, flags, &bad);
     if (why != NULL) {
         reply_bad_rule(s, why, &bad);
     } else if (begin_change(s, out)) {
@@ -95,6 +96,7 @@ static bool make_setuser(struct system_change *s, struct cluster_change *out)
         ok = cluster_change_set(out, name->p, name->n, buf_head(&text), text.len) || too_large(s);
     }
     buf_release(&text);
+    buf_release(&bad);
     acl_user_free(u);
     return ok;
 }

@@ -310,6 +310,10 @@ ACL SETUSER b ~* ~a
 ACL SETUSER b &* &a
 ACL SETUSER b #zz
 ACL SETUSER b (+get
+ACL SETUSER b nosuch (+get
+ACL SETUSER b (+get (+set
+ACL SETUSER b (+get nosuch) nosuch
+ACL SETUSER b (+get (+set) nosuch
 ACL SETUSER b (on)
 ACL SETUSER "a b" on
 ACL GETUSER b
