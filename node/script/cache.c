@@ -16,13 +16,13 @@
 #define SHA_CHARS 40
 #define CHUNK "@user_script"
 
-static void make_table(struct scripts *s)
+void cache_init(struct scripts *s)
 {
     lua_newtable(s->eval.L);
     s->by_sha = luaL_ref(s->eval.L, LUA_REGISTRYINDEX);
+    link_init(&s->lru);
+    s->n_scripts = s->n_evals = s->script_bytes = 0;
 }
-
-void cache_init(struct scripts *s) { make_table(s); }
 
 /* ---- finding ----------------------------------------------------------------------------------
  */
@@ -207,7 +207,6 @@ void scripts_eval(struct cmd *c, bool by_sha, bool read_only)
     struct scripts *s = c->node->scripts;
     lua_State *L = s->eval.L;
     struct script *script;
-    char name[SHA_CHARS + 1];
     uint32_t flags;
     int n_keys;
 
@@ -223,13 +222,12 @@ void scripts_eval(struct cmd *c, bool by_sha, bool read_only)
         return;
     }
     flags = script->flags | (read_only ? SCRIPT_NO_WRITES : 0);
-    memcpy(name, script->sha, sizeof name); /* SCRIPT FLUSH may come while it runs */
     script_push_args(L, c, 3, n_keys);
     vm_set_global(L, "KEYS");
     script_push_args(L, c, 3 + n_keys, c->argc - 3 - n_keys);
     vm_set_global(L, "ARGV");
     lua_rawgeti(L, LUA_REGISTRYINDEX, script->function);
-    script_run(c, &s->eval, name, flags, 0);
+    script_run(c, &s->eval, script->sha, flags, 0);
 }
 
 void scripts_load(struct cmd *c)
@@ -279,24 +277,4 @@ void scripts_show(struct cmd *c)
     p = lua_tolstring(L, -1, &n);
     resp_bulk(c->reply, p, n);
     lua_pop(L, 1);
-}
-
-void scripts_flush(struct scripts *s)
-{
-    lua_State *L = s->eval.L;
-
-    lua_rawgeti(L, LUA_REGISTRYINDEX, s->by_sha);
-    for (lua_pushnil(L); lua_next(L, -2) != 0;) {
-        struct script *script = lua_touserdata(L, -1);
-
-        luaL_unref(L, LUA_REGISTRYINDEX, script->function);
-        luaL_unref(L, LUA_REGISTRYINDEX, script->text);
-        lua_pop(L, 1);
-    }
-    lua_pop(L, 1);
-    luaL_unref(L, LUA_REGISTRYINDEX, s->by_sha);
-    make_table(s);
-    link_init(&s->lru);
-    s->n_scripts = s->n_evals = s->script_bytes = 0;
-    (void)lua_gc(L, LUA_GCCOLLECT, 0);
 }

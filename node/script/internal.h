@@ -88,7 +88,7 @@ int redis_call(lua_State *L);
 int redis_pcall(lua_State *L);
 int redis_acl_check_cmd(lua_State *L);
 
-/* The cache in the state of EVAL. */
+/* An empty cache in the state of EVAL, which is new. */
 void cache_init(struct scripts *s);
 /* Flags of the script of an EVAL or EVALSHA; SCRIPT_PLAIN when it is not known. */
 uint32_t cache_flags(struct scripts *s, const struct arg *script, bool by_sha);

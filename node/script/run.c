@@ -387,24 +387,44 @@ void script_run(struct cmd *c, struct vm *vm, const char *name, uint32_t flags, 
 /* ---- the scripts of a node
  * ----------------------------------------------------------------------- */
 
+/* The state of EVAL, with an empty cache. */
+static bool eval_init(struct scripts *s)
+{
+    struct node *n = s->node;
+
+    if (!vm_init(&s->eval, rng_next(&n->rng), s, interrupt)) {
+        return false;
+    }
+    s->eval.memory_limit = &n->config.lua_memory_limit;
+    redis_lib_push(s->eval.L);
+    vm_set_library(s->eval.L, "redis");
+    cache_init(s);
+    return true;
+}
+
 struct scripts *scripts_new(struct node *n)
 {
     struct scripts *s = mem_zalloc(sizeof *s);
 
     s->node = n;
     buf_init(&s->reply);
-    link_init(&s->lru);
-    if (!vm_init(&s->eval, rng_next(&n->rng), s, interrupt) ||
-        !vm_init(&s->functions, rng_next(&n->rng), s, interrupt)) {
+    if (!eval_init(s) || !vm_init(&s->functions, rng_next(&n->rng), s, interrupt)) {
         scripts_free(s);
         return NULL;
     }
-    s->eval.memory_limit = s->functions.memory_limit = &n->config.lua_memory_limit;
-    redis_lib_push(s->eval.L);
-    vm_set_library(s->eval.L, "redis");
-    cache_init(s);
+    s->functions.memory_limit = &n->config.lua_memory_limit;
     libraries_init(s);
     return s;
+}
+
+/* What scripts have changed of the state (the settings of cjson) goes as well. */
+void scripts_flush(struct scripts *s)
+{
+    assert(s->run == NULL);
+    vm_release(&s->eval);
+    if (!eval_init(s)) {
+        log_fatal("no memory for the state of scripts");
+    }
 }
 
 void scripts_free(struct scripts *s)

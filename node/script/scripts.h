@@ -65,10 +65,11 @@ void scripts_kill(struct cmd *c, bool function);
 
 /* EVAL: argv[1] is a script; EVALSHA: its SHA-1. Replies. */
 void scripts_eval(struct cmd *c, bool by_sha, bool read_only);
-/* SCRIPT LOAD, EXISTS, SHOW, FLUSH; they reply. */
+/* SCRIPT LOAD, EXISTS, SHOW; they reply. */
 void scripts_load(struct cmd *c);
 void scripts_exists(struct cmd *c);
 void scripts_show(struct cmd *c);
+/* SCRIPT FLUSH: all scripts go, and the Lua state that they were in; not while one runs. */
 void scripts_flush(struct scripts *s);
 
 /* ---- INFO

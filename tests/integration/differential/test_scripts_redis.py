@@ -10,6 +10,16 @@ from holdfast import Cluster
 SCRIPTS = pathlib.Path(__file__).with_name("scripts.txt").read_text(encoding="utf-8").splitlines()[1:]
 DIGEST = "e0e1f9fabfc9d4800c877a703b823ac0578ff8db"  # of "return 1"
 
+CHANGE_CJSON = """cjson.encode_keep_buffer(false) cjson.encode_sparse_array(true, 5, 6) cjson.encode_max_depth(10)
+cjson.decode_max_depth(11) cjson.encode_number_precision(3) cjson.encode_invalid_numbers(true) return 1"""
+SHOW_CJSON = """return {tostring(cjson.encode_keep_buffer()), {tostring(cjson.encode_sparse_array())},
+cjson.encode_max_depth(), cjson.decode_max_depth(), cjson.encode_number_precision(),
+tostring(cjson.encode_invalid_numbers()), cjson.encode({0.123456789})}"""
+CJSON_LIBRARY = f"""#!lua name=cjson
+redis.register_function('change', function() {CHANGE_CJSON} end)
+redis.register_function('show', function() {SHOW_CJSON} end)
+"""
+
 CALLS = [
     ("EVAL", "return KEYS", "2", "a", "b", "c", "d"),
     ("EVAL", "return {KEYS[1],ARGV[2]}", "2", "a", "b", "c", "d"),
@@ -52,6 +62,17 @@ CALLS = [
     ("EVALSHA", DIGEST, "0"),
     ("SCRIPT", "EXISTS"),
     ("SCRIPT", "KILL"),
+    ("EVAL", CHANGE_CJSON, "0"),
+    ("EVAL", SHOW_CJSON, "0"),
+    ("SCRIPT", "FLUSH"),
+    ("EVAL", SHOW_CJSON, "0"),
+    ("FUNCTION", "LOAD", CJSON_LIBRARY),
+    ("FCALL", "change", "0"),
+    ("FUNCTION", "FLUSH"),
+    ("SCRIPT", "FLUSH"),
+    ("FUNCTION", "LOAD", CJSON_LIBRARY),
+    ("FCALL", "show", "0"),
+    ("FUNCTION", "DELETE", "cjson"),
     ("SCRIPT", "DEBUG", "foo"),
     ("SCRIPT", "NOSUCH"),
 ]
