@@ -294,10 +294,14 @@ static bool output_is_full(const struct client *c)
 
 static void protocol_error(struct client *c)
 {
+    size_t from = c->out.len;
+
     log_verbose("client %llu %s:%u: %s", (unsigned long long)c->id, c->ip, c->port,
                 resp_error_text(&c->parser));
     resp_errorf(&c->reply, "ERR %s", resp_error_text(&c->parser));
-    gate_plain(c);
+    if (!client_drop_reply(c, from, false)) {
+        gate_plain(c);
+    }
     client_close_after_reply(c);
 }
 

@@ -354,6 +354,10 @@ def test_client_reply(leader):
         c.send_raw(b"CLIENT REPLY ON\r\nGET r\r\n")
         assert [c.read(), c.read()] == ["OK", b"2"]
         assert error(c, "CLIENT", "REPLY", "x") == "ERR syntax error"
+    for line in (b"CLIENT REPLY OFF\r\nPING\r\n", b"CLIENT REPLY SKIP\r\n"):
+        with leader.client() as c:
+            c.send_raw(line + b"*1\r\n$x\r\n")
+            assert read_all(c) == b""
 
 
 def test_client_reply_holds_for_what_is_answered_later(leader):
