@@ -56,9 +56,9 @@ struct segment {
     struct group *group; /* NULL: no gate, only in order */
     uint16_t slot;       /* where its client is sent; ROUTE_ANY_SLOT: one of the group's */
     bool needs_lease;
-    bool joined;       /* of one reply with the next segment, which has its bytes */
-    bool others_wrote; /* the command has changed data in another group of that reply */
-    bool went_out;     /* it has told another server (struct cmd) */
+    bool joined;            /* of one reply with the next segment, which has its bytes */
+    bool others_wrote;      /* the command has changed data in another group of that reply */
+    const char *lost_error; /* in place of a redirection (struct cmd) */
 };
 
 enum client_flag {
@@ -127,6 +127,8 @@ struct client {
     uint32_t n_subs[SUB_KINDS];
     size_t subs_bytes;
     struct buf pushes;                /* EXECUTING: they follow its reply */
+    struct group *told_group;         /* messages of its own wait for this batch: later ones go */
+    uint64_t told_batch;              /* behind them. NULL: none yet */
     struct client_tracking *tracking; /* node/tracking.c; NULL: off */
     struct link monitor_link;         /* in node->clients.monitors */
 

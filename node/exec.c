@@ -14,6 +14,7 @@
 #include "node/block_table.h"
 #include "node/command/handlers.h"
 #include "node/command/hash.h"
+#include "node/command/table.h"
 #include "node/effects.h"
 #include "node/evict.h"
 #include "node/gate.h"
@@ -140,18 +141,6 @@ void exec_count_held(struct client *c, const struct command *command, size_t fro
     count_error(c, command, from, true, false);
 }
 
-void exec_call_within(struct cmd *outer, struct cmd *sub)
-{
-    sub->wrote = false;
-    sub->effects = 0;
-    exec_call(sub);
-    groups_use_first(sub);
-    outer->touched |= sub->touched;
-    outer->wrote |= sub->wrote;
-    outer->effects += sub->effects;
-    outer->gate = MAX_OF(outer->gate, sub->gate);
-}
-
 /* EXEC itself was refused: the transaction goes with it, and the error says so. */
 static void abort_exec(struct client *c, const char *why)
 {
@@ -201,6 +190,38 @@ static bool is_for_subscribers(const struct command *command)
         }
     }
     return false;
+}
+
+#define UNIT_LOST_ERROR                                                                            \
+    "ERR this node does not lead any more: nothing was written, but other things that were done "  \
+    "to the node or the connection, or messages, may stay"
+
+/* Done to the node or the connection: it stays, whatever becomes of the data. */
+static bool is_beside_data(const struct cmd *c)
+{
+    const struct command *command = c->command;
+
+    if (command->fn == cmd_ping || command->fn == cmd_echo) {
+        return false;
+    }
+    /* A script's connection is as before when it has ended. */
+    return (command->flags & CMD_ADMIN) != 0 || is_for_subscribers(command) ||
+           (!c->in_script && (command->acl_categories & COMMAND_CAT_CONNECTION) != 0);
+}
+
+void exec_call_within(struct cmd *outer, struct cmd *sub)
+{
+    sub->wrote = false;
+    sub->effects = 0;
+    exec_call(sub);
+    groups_use_first(sub);
+    if (sub->lost_error != NULL || is_beside_data(sub)) {
+        outer->lost_error = UNIT_LOST_ERROR;
+    }
+    outer->touched |= sub->touched;
+    outer->wrote |= sub->wrote;
+    outer->effects += sub->effects;
+    outer->gate = MAX_OF(outer->gate, sub->gate);
 }
 
 /* What a client may do depends on what else it does: a subscriber of RESP2 could not tell a reply
@@ -339,11 +360,37 @@ static bool is_of_client(const struct command *command)
     return strncmp(command->full_name, "client|", 7) == 0;
 }
 
+/* The transaction or script @cmd has ended: now it is known when its messages may be heard. */
+static void settle_messages(struct client *c, struct cmd *cmd)
+{
+    struct group *g = cmd->group;
+    struct span_part p = {.gate = cmd->gate, .touched = cmd->touched, .wrote = cmd->wrote};
+    uint64_t batch;
+
+    for (size_t i = cmd->span == NULL ? 0 : cmd->span->n; i-- > 0;) {
+        p = span_part(cmd, i); /* at last that of the group itself */
+        if (i > 0 && p.touched) {
+            cmd->lost_error = UNIT_LOST_ERROR; /* of a part that the messages do not wait for */
+        }
+    }
+    if (!p.touched) {
+        p.gate = 0;
+    } else if (!p.wrote && !gate_read_is_confirmed(g, c->node->executions)) {
+        cmd->lost_error = UNIT_LOST_ERROR; /* nor for that */
+    }
+    batch = c->told_group == g ? MAX_OF(p.gate, c->told_batch) : p.gate;
+    c->told_group = g;
+    c->told_batch = news_settle(g, batch, p.gate);
+}
+
 /* Run it; false: its client is held back. */
 static bool run(struct client *c, struct cmd *cmd, size_t from, uint16_t slot)
 {
     client_begin_command(c);
     exec_call(cmd);
+    if (UNLIKELY(cmd->group != NULL && cmd->group->news.unsettled)) {
+        settle_messages(c, cmd);
+    }
     if (!cmd->held) {
         finish(c, cmd, from, slot);
         if (UNLIKELY(c->tracking != NULL) && !is_of_client(cmd->command)) {

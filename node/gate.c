@@ -9,7 +9,6 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "node/migrate.h"
 #include "node/node.h"
 #include "node/route.h"
 
@@ -95,6 +94,7 @@ static void gate_span(struct client *c, const struct cmd *cmd, uint16_t slot)
             .needs_lease = !p.wrote,
             .joined = true,
             .others_wrote = writers > p.wrote,
+            .lost_error = cmd->lost_error,
         };
         c->node->stats.gated_replies += p.gate > p.group->committed;
     }
@@ -128,7 +128,7 @@ void gate_reply(struct client *c, const struct cmd *cmd, uint16_t slot)
         .slot = slot,
         /* The commit of a batch that holds this command's own effects proves leadership. */
         .needs_lease = !cmd->wrote,
-        .went_out = cmd->went_out,
+        .lost_error = cmd->lost_error,
     };
     c->node->stats.gated_replies += cmd->gate > g->committed;
 }
@@ -260,8 +260,8 @@ static void reply_lost(const struct client *c, struct group *g, const struct seg
         resp_error(reply,
                    "ERR some slots went to another node while the command was executed: what "
                    "it did in the others may stay");
-    } else if (s->went_out) {
-        resp_error(reply, MIGRATE_LOST_ERROR);
+    } else if (s->lost_error != NULL) {
+        resp_error(reply, s->lost_error);
     } else {
         route_reply_redirect(c, g, s->slot, reply);
     }

@@ -81,7 +81,7 @@ void group_free(struct group *g)
     }
     clear_queue(g);
     free(g->queue);
-    news_gone(g);
+    news_release(g);
     rdb_loader_free(g->loader);
     keyspace_free(g->ks);
     buf_release(&g->batch);
@@ -134,7 +134,8 @@ void group_unit_end(struct group *g)
 
 bool group_is_congested(const struct group *g)
 {
-    return g->proposed_bytes + g->batch.len > (uint64_t)g->node->config.max_uncommitted_bytes;
+    return g->proposed_bytes + g->batch.len + g->news.message_bytes >
+           (uint64_t)g->node->config.max_uncommitted_bytes;
 }
 
 /* Batches on their way at once. Above it effects gather in the open batch: it costs them no time,

@@ -348,6 +348,22 @@ uint64_t pubsub_deliver(struct node *n, enum sub_kind kind, const struct arg *ch
     return kind == SUB_SHARD ? sent : sent + deliver_to_patterns(n->pubsub, channel, message);
 }
 
+uint64_t pubsub_receivers(const struct node *n, enum sub_kind kind, const struct arg *channel)
+{
+    const struct channel *ch = find_channel(n->pubsub, kind, channel);
+    const struct link *all = &n->pubsub->kinds[SUB_PATTERN].all;
+    uint64_t receivers = ch == NULL ? 0 : ch->n_subs;
+
+    for (const struct link *x = all->next; kind != SUB_SHARD && x != all; x = x->next) {
+        const struct channel *p = CONTAINER_OF(x, struct channel, all_link);
+
+        if (glob_match(p->name, p->n, channel->p, channel->n, false)) {
+            receivers += p->n_subs;
+        }
+    }
+    return receivers;
+}
+
 bool pubsub_may_deliver(const struct node *n, const struct arg *channel)
 {
     return n->pubsub->kinds[SUB_PATTERN].channels.n > 0 ||
@@ -365,22 +381,28 @@ static void send_frame(struct node *n)
     buf_shrink(frame, FRAME_KEEP_BYTES);
 }
 
-bool pubsub_broadcast(struct node *n, enum sub_kind kind, const struct arg *channel,
+static bool is_alone(const struct node *n)
+{
+    return !system_is_formed(n) || system_state(n)->n_nodes < 2;
+}
+
+bool pubsub_fits(const struct node *n, const struct arg *channel, const struct arg *message)
+{
+    return is_alone(n) || channel->n + message->n <= RAFT_HOST_MESSAGE_MAX - PUBLISH_OVERHEAD;
+}
+
+void pubsub_broadcast(struct node *n, enum sub_kind kind, const struct arg *channel,
                       const struct arg *message)
 {
     struct buf *frame = &n->pubsub->frame;
 
-    if (!system_is_formed(n) || system_state(n)->n_nodes < 2) {
-        return true; /* there is nobody else */
-    }
-    if (channel->n + message->n > RAFT_HOST_MESSAGE_MAX - PUBLISH_OVERHEAD) {
-        return false;
+    if (is_alone(n) || !pubsub_fits(n, channel, message)) {
+        return;
     }
     if (frame->len > 0 && frame->len + channel->n + message->n > FRAME_FLUSH_BYTES) {
         send_frame(n);
     }
     publish_write(frame, kind == SUB_SHARD ? PUBLISH_SHARD : PUBLISH_CHANNEL, channel, message);
-    return true;
 }
 
 void pubsub_flush(struct node *n)

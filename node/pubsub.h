@@ -10,7 +10,8 @@
  * A message is encoded once for each protocol and appended to the output of each receiver
  * (client_push()). To other nodes the messages of a turn go together, in order, through the
  * connections that Raft uses (raft_host_broadcast()): at most once, and lost for a node that is not
- * connected or too slow, as with Redis. Nothing of this is replicated or waits for a commit.
+ * connected or too slow, as with Redis. Nothing of this is replicated, and only messages of
+ * transactions and scripts wait for a commit (node/news.h).
  *
  * Exec thread only. Source: the Redis documentation on Pub/Sub and on sharded Pub/Sub. */
 #ifndef NODE_PUBSUB_H
@@ -47,11 +48,16 @@ void pubsub_clear(struct client *c);
 /* To the subscribers here; returns how often it was delivered. @kind: not SUB_PATTERN. */
 uint64_t pubsub_deliver(struct node *n, enum sub_kind kind, const struct arg *channel,
                         const struct arg *message);
+/* How often it would be. */
+uint64_t pubsub_receivers(const struct node *n, enum sub_kind kind, const struct arg *channel);
 /* Somebody here may get a message to this channel. */
 bool pubsub_may_deliver(const struct node *n, const struct arg *channel);
-/* To the other nodes at the end of the turn. False: it is longer than any message may be. */
-MUST_CHECK bool pubsub_broadcast(struct node *n, enum sub_kind kind, const struct arg *channel,
-                                 const struct arg *message);
+/* There are no other nodes, or the message is no longer than any may be between nodes. */
+MUST_CHECK bool pubsub_fits(const struct node *n, const struct arg *channel,
+                            const struct arg *message);
+/* To the other nodes at the end of the turn; what does not fit is lost for them. */
+void pubsub_broadcast(struct node *n, enum sub_kind kind, const struct arg *channel,
+                      const struct arg *message);
 /* End of a turn: what was broadcast leaves. */
 void pubsub_flush(struct node *n);
 /* Messages from another node (PEER_DATA with a frame of proto/publish.h). */

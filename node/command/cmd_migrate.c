@@ -279,7 +279,7 @@ static void migrate_finish(struct cmd *c)
     const struct migration *m = migrate_of(c->client);
     size_t changed = m->copy ? 0 : delete_restored(c, m);
 
-    c->went_out = m->phase_reached == MIGRATE_KEYS;
+    c->lost_error = m->phase_reached == MIGRATE_KEYS ? MIGRATE_LOST_ERROR : NULL;
     reply_outcome(c, m, changed);
 }
 

@@ -4,6 +4,7 @@
  * command pages. */
 #include "base/glob.h"
 #include "node/command/handlers.h"
+#include "node/exec.h"
 #include "node/node.h"
 #include "node/pubsub.h"
 
@@ -87,16 +88,41 @@ void cmd_sunsubscribe(struct cmd *c) { unsubscribe(c, SUB_SHARD); }
 
 /* ---- publishing ---------------------------------------------------------------------------- */
 
+/* Messages of the client wait for a commit. */
+static bool waits_behind(const struct client *client)
+{
+    return client->told_group != NULL && client->told_group->committed < client->told_batch;
+}
+
+/* A message of a transaction or script waits until that is committed (exec.c settles it), and the
+ * client's next ones wait behind it. */
 static void publish(struct cmd *c, enum sub_kind kind)
 {
     const struct arg *channel = &c->argv[1], *message = &c->argv[2];
+    bool in_unit = c->in_exec && c->group != NULL && c->group->state == GROUP_SERVING;
+    bool waits = in_unit || waits_behind(c->client);
+    struct group *g = in_unit ? c->group : c->client->told_group;
 
-    if (!pubsub_broadcast(c->node, kind, channel, message)) {
+    if (!pubsub_fits(c->node, channel, message)) {
         resp_errorf(c->reply, "ERR the message is too large for the other nodes: at most %zu bytes",
                     RAFT_HOST_MESSAGE_MAX);
         return;
     }
-    resp_int(c->reply, (int64_t)pubsub_deliver(c->node, kind, channel, message));
+    if (waits && g->news.message_bytes + channel->n + message->n > exec_bytes_max(c->node)) {
+        resp_error(c->reply, "ERR the messages of a transaction or script are too large to be kept "
+                             "until it is committed");
+        return;
+    }
+    if (!waits) {
+        pubsub_broadcast(c->node, kind, channel, message);
+        resp_int(c->reply, (int64_t)pubsub_deliver(c->node, kind, channel, message));
+        return;
+    }
+    resp_int(c->reply, (int64_t)pubsub_receivers(c->node, kind, channel));
+    news_message(g, kind, channel, message);
+    if (!in_unit) {
+        c->client->told_batch = news_settle(g, c->client->told_batch, 0);
+    }
 }
 
 void cmd_publish(struct cmd *c) { publish(c, SUB_CHANNEL); }

@@ -43,8 +43,8 @@ struct cmd {
     /* Set by node/block.h: the client is held back, nothing has been replied. */
     bool held;
     /* Something is done that no log takes back: when the reply is lost with the leadership, it must
-     * not become a redirection, which says "surely not executed". */
-    bool went_out;
+     * not become a redirection, which says "surely not executed", but this. NULL: a redirection. */
+    const char *lost_error;
     bool pushed; /* the reply is one that CLIENT REPLY does not hold back: (un)subscribing */
     /* Set by node/access.h and node/effects.h: */
     bool touched;     /* read or wrote keys: the reply waits for the lease at least */

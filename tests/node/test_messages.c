@@ -230,8 +230,8 @@ static void messages_to_other_nodes_leave_once_a_turn(void **state)
     subscribe(f, 1, SUB_SHARD, "ch");
     pubsub_flush(&f->node);
     assert_int_equal(frames, 0);
-    assert_true(pubsub_broadcast(&f->node, SUB_CHANNEL, &ch, &m));
-    assert_true(pubsub_broadcast(&f->node, SUB_SHARD, &ch, &ch));
+    pubsub_broadcast(&f->node, SUB_CHANNEL, &ch, &m);
+    pubsub_broadcast(&f->node, SUB_SHARD, &ch, &ch);
     assert_int_equal(frames, 0);
     pubsub_flush(&f->node);
     assert_int_equal(frames, 1);
@@ -249,14 +249,17 @@ static void messages_to_other_nodes_leave_once_a_turn(void **state)
     pubsub_on_frame(&f->node, &e);
     assert_string_equal(got(f, 0), "");
 
-    assert_true(pubsub_broadcast(&f->node, SUB_CHANNEL, &ch, &m));
-    assert_true(pubsub_broadcast(&f->node, SUB_CHANNEL, &ch, &big));
+    pubsub_broadcast(&f->node, SUB_CHANNEL, &ch, &m);
+    pubsub_broadcast(&f->node, SUB_CHANNEL, &ch, &big);
     assert_int_equal(frames, 2);
     pubsub_flush(&f->node);
     assert_int_equal(frames, 3);
-    assert_false(pubsub_broadcast(&f->node, SUB_CHANNEL, &ch, &huge));
+    assert_true(pubsub_fits(&f->node, &ch, &big));
+    assert_false(pubsub_fits(&f->node, &ch, &huge));
+    pubsub_broadcast(&f->node, SUB_CHANNEL, &ch, &huge);
     cluster.n_nodes = 1; /* nobody else */
-    assert_true(pubsub_broadcast(&f->node, SUB_CHANNEL, &ch, &huge));
+    assert_true(pubsub_fits(&f->node, &ch, &huge));
+    pubsub_broadcast(&f->node, SUB_CHANNEL, &ch, &huge);
     pubsub_flush(&f->node);
     assert_int_equal(frames, 3);
     free((char *)big.p);
@@ -313,6 +316,73 @@ static void news_wait_for_their_batch_and_keep_their_order(void **state)
     f->group.committed = 6;
     news_committed(&f->group);
     assert_string_equal(got(f, 0), "");
+}
+
+static void say(struct fixture *f, const char *message)
+{
+    struct arg channel = word("ch"), m = word(message);
+
+    news_message(&f->group, SUB_CHANNEL, &channel, &m);
+}
+
+/* What it waits for is known when its transaction ends: the open batch if that has written, else
+ * what it has seen, or nothing. Events among its messages keep their place. */
+static void messages_of_transactions_wait_for_what_these_did(void **state)
+{
+    struct fixture *f = *state;
+
+    subscribe(f, 0, SUB_CHANNEL, "ch");
+    event(f, 5, "earlier");
+    say(f, "1");
+    event(f, 6, "2");
+    say(f, "3");
+    assert_int_equal(f->group.news.message_bytes, 2 * 3);
+    assert_int_equal(news_settle(&f->group, 6, 6), 6);
+    say(f, "seen 4");
+    assert_int_equal(news_settle(&f->group, 4, 4), 6); /* in order */
+    say(f, "seen 3");
+    assert_int_equal(news_settle(&f->group, 3, 3), 0); /* committed already */
+    say(f, "nothing");
+    say(f, "more");
+    assert_int_equal(news_settle(&f->group, 0, 0), 0);
+    assert_string_equal(got(f, 0), ">3 $7 message $2 ch $6 seen 3 >3 $7 message $2 ch $7 nothing "
+                                   ">3 $7 message $2 ch $4 more ");
+    pubsub_flush(&f->node);
+    assert_int_equal(frames, 1); /* those that have left went to the other nodes as well */
+    f->group.committed = 5;
+    news_committed(&f->group);
+    assert_string_equal(got(f, 0), ">3 $7 message $2 ch $7 earlier ");
+    f->group.committed = 6;
+    news_committed(&f->group);
+    assert_string_equal(got(f, 0), ">3 $7 message $2 ch $1 1 >3 $7 message $2 ch $1 2 "
+                                   ">3 $7 message $2 ch $1 3 >3 $7 message $2 ch $6 seen 4 ");
+    assert_int_equal(f->group.news.message_bytes, 0);
+}
+
+/* Those that only stand behind others of their client are told then as well. */
+static void messages_are_lost_with_what_they_need_alone(void **state)
+{
+    struct fixture *f = *state;
+
+    subscribe(f, 0, SUB_CHANNEL, "ch");
+    say(f, "gone");
+    assert_int_equal(news_settle(&f->group, 6, 6), 6);
+    say(f, "behind");
+    assert_int_equal(news_settle(&f->group, 6, 0), 6);
+    say(f, "saw 4");
+    assert_int_equal(news_settle(&f->group, 6, 4), 6);
+    f->group.committed = 4;
+    news_committed(&f->group);
+    assert_string_equal(got(f, 0), "");
+    news_gone(&f->group);
+    assert_string_equal(got(f, 0), ">3 $7 message $2 ch $6 behind >3 $7 message $2 ch $5 saw 4 ");
+    pubsub_flush(&f->node);
+    assert_int_equal(frames, 1);
+    say(f, "never");
+    (void)news_settle(&f->group, 6, 0);
+    news_release(&f->group);
+    assert_string_equal(got(f, 0), "");
+    assert_int_equal(f->group.news.message_bytes, 0);
 }
 
 /* ---- tracking ------------------------------------------------------------------------------ */
@@ -492,6 +562,8 @@ static const struct CMUnitTest tests[] = {
     TEST(messages_to_other_nodes_leave_once_a_turn),
     TEST(shard_channels_end_with_their_slots),
     TEST(news_wait_for_their_batch_and_keep_their_order),
+    TEST(messages_of_transactions_wait_for_what_these_did),
+    TEST(messages_are_lost_with_what_they_need_alone),
     TEST(readers_are_told_once_the_change_is_committed),
     TEST(what_is_replaced_invalidates_all),
     TEST(a_flush_of_many_databases_is_told_once),
