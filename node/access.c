@@ -70,13 +70,23 @@ bool access_is_expired(const struct cmd *c, const struct item *it)
     return at != KEYSPACE_NO_EXPIRE && at <= c->now_ms;
 }
 
-/* A key past its time: on the leader it goes, with its effect; on a replica it is hidden. */
-static struct item *unless_expired(struct cmd *c, uint32_t db, const struct key *k, struct item *it)
+#define DEL_OVERHEAD 32 /* bytes of its effect beside the name, at most */
+
+/* For a write there is room, see exec_fits(). */
+static bool has_room_for_del(const struct cmd *c, const struct key *k)
+{
+    return (c->command->flags & CMD_WRITE) != 0 || k->n + DEL_OVERHEAD <= cmd_effect_max(c);
+}
+
+/* A key past its time: on the leader it goes, with its effect, if it @may; on a replica it is
+ * hidden. */
+static struct item *unless_expired(struct cmd *c, uint32_t db, const struct key *k, struct item *it,
+                                   bool may)
 {
     if (it == NULL || !access_is_expired(c, it)) {
         return it;
     }
-    if (on_leader(c)) {
+    if (may && on_leader(c) && has_room_for_del(c, k)) {
         keyspace_delete(c->ks, db, it);
         access_changed(c, db, k);
         effect_del_db(c, db, k);
@@ -94,13 +104,19 @@ static bool is_of_group(const struct cmd *c, const struct key *k)
            groups_of_slot(c->node, k->slot) == c->group;
 }
 
-static struct item *look_up(struct cmd *c, uint32_t db, const struct arg *name, struct key *k)
+static struct item *find(struct cmd *c, uint32_t db, const struct arg *name, struct key *k,
+                         bool may_expire)
 {
     *k = c->slot >= 0 ? keyspace_key_in_slot(c->ks, name->p, name->n, (uint16_t)c->slot)
                       : keyspace_key(c->ks, name->p, name->n);
     assert(is_of_group(c, k));
     raise_gate(c, k);
-    return unless_expired(c, db, k, keyspace_find(c->ks, db, k));
+    return unless_expired(c, db, k, keyspace_find(c->ks, db, k), may_expire);
+}
+
+static struct item *look_up(struct cmd *c, uint32_t db, const struct arg *name, struct key *k)
+{
+    return find(c, db, name, k, true);
 }
 
 static void note_access(struct cmd *c, struct item *it)
@@ -128,10 +144,9 @@ static void note_set(struct cmd *c, const struct key *k, struct item *it, bool i
     }
 }
 
-struct item *access_look(struct cmd *c, const struct arg *name, struct key *k)
+/* Of a read. */
+static struct item *counted(struct cmd *c, struct item *it, const struct key *k)
 {
-    struct item *it = look_up(c, c->db, name, k);
-
     if (it == NULL) {
         c->node->stats.keyspace_misses++;
         notify(c, NOTIFY_KEY_MISS, "keymiss", k);
@@ -141,12 +156,27 @@ struct item *access_look(struct cmd *c, const struct arg *name, struct key *k)
     return it;
 }
 
+struct item *access_look(struct cmd *c, const struct arg *name, struct key *k)
+{
+    struct item *it = look_up(c, c->db, name, k);
+
+    return counted(c, it, k);
+}
+
 struct item *access_read(struct cmd *c, const struct arg *name, struct key *k)
 {
     struct item *it = access_look(c, name, k);
 
     note_access(c, it);
     return it;
+}
+
+struct item *access_read_unnamed(struct cmd *c, const struct arg *name, struct key *k)
+{
+    struct item *it = find(c, c->db, name, k, false);
+
+    note_access(c, it);
+    return counted(c, it, k);
 }
 
 struct item *access_write(struct cmd *c, const struct arg *name, struct key *k)

@@ -15,13 +15,18 @@
 /* ---- look-ups ------------------------------------------------------------------------------ */
 
 /* The item of @name, or NULL; fills @k for the calls below. A key past its time is missing: on the
- * leader it is deleted here (with its effect), on a replica only hidden; while applying from
- * the log nothing expires. Updates the access clock, except access_look() and access_peek(). */
+ * leader it is deleted here (with its effect), on a replica only hidden, and for a command that
+ * writes nothing if the log entry is full; while applying from the log nothing expires. Updates the
+ * access clock, except access_look() and access_peek(). */
 struct item *access_read(struct cmd *c, const struct arg *name, struct key *k);
 struct item *access_write(struct cmd *c, const struct arg *name, struct key *k);
 /* As access_read(), which counts hits and misses, but leaves the clock alone: TTL, TYPE, EXISTS. */
 struct item *access_look(struct cmd *c, const struct arg *name, struct key *k);
 struct item *access_peek(struct cmd *c, const struct arg *name, struct key *k); /* OBJECT */
+/* As access_read(), but a key past its time is only hidden: for keys that no argument names, so
+ * that nothing bounds how many there are (SORT ... GET). The command must not be logged as it is.
+ */
+struct item *access_read_unnamed(struct cmd *c, const struct arg *name, struct key *k);
 /* Likewise in another database of the same group (COPY, MOVE). */
 struct item *access_write_db(struct cmd *c, uint32_t db, const struct arg *name, struct key *k);
 

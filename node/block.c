@@ -352,14 +352,16 @@ static void try_client(struct blocked *b)
     }
 }
 
-/* Each of those who wait there, once. A handler that is called may make other keys ready, or this
- * one again; only its own client's wait can go away. */
-static void serve_place(struct block_table *t, struct place *p)
+/* Each of those who wait there, once, or as many as the open batch has room for: false, the others
+ * are to be tried again. A handler that is called may make other keys ready, or this one again;
+ * only its own client's wait can go away. */
+static bool serve_place(struct block_table *t, struct place *p)
 {
     struct link *l = p->waits.next;
+    bool all;
 
     p->serving = true;
-    while (l != &p->waits) {
+    while (l != &p->waits && !group_is_congested(p->group)) {
         struct wait *w = CONTAINER_OF(l, struct wait, link);
 
         l = l->next;
@@ -367,23 +369,24 @@ static void serve_place(struct block_table *t, struct place *p)
             try_client(w->blocked);
         }
     }
+    all = l == &p->waits;
     p->serving = false;
-    drop_if_empty(t, p);
+    drop_if_empty(t, p); /* not if some wait still */
+    return all;
 }
 
 void block_serve(struct node *n)
 {
     struct block_table *t = n->blocks;
-    struct link parked; /* a snapshot or a transfer holds commands back for a moment */
+    struct link parked; /* held back: by a snapshot or a transfer, or until batches are committed */
 
     link_init(&parked);
     while (block_is_ready(t)) {
         struct place *p = CONTAINER_OF(t->ready.next, struct place, ready_link);
 
         link_remove(&p->ready_link);
-        if (group_serves(p->group)) {
-            serve_place(t, p);
-        } else if (p->group->state == GROUP_SERVING) {
+        if (p->group->state == GROUP_SERVING && (!group_serves(p->group) || !serve_place(t, p))) {
+            link_remove(&p->ready_link); /* it may be ready again by itself */
             link_append(&parked, &p->ready_link);
         } /* else all are tried when it serves */
     }

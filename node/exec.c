@@ -49,10 +49,54 @@ size_t exec_bytes_max(const struct node *n)
     return RAFT_ENTRY_BYTES_MAX - EXEC_BYTES_RESERVED - (size_t)n->config.max_uncommitted_bytes;
 }
 
-/* Bytes between the first and the last argument: they stand in one buffer. */
-static size_t request_bytes(const struct arg *argv, int argc)
+#define ARG_OVERHEAD 16 /* of a name with an effect of its own, beside its bytes */
+#define KEY_REPEATS 2   /* see exec_fits() */
+
+static size_t bytes_of_keys(const struct command *command, const struct arg *argv, int argc)
 {
-    return (size_t)(argv[argc - 1].p + argv[argc - 1].n - argv[0].p);
+    int *positions = mem_alloc((size_t)argc * sizeof *positions);
+    int n = command_keys(command, argv, argc, positions, NULL, argc);
+    size_t bytes = 0;
+
+    if (n < 0) {
+        n = command_clear_keys(command, argv, argc, positions, NULL, argc);
+    }
+    for (int i = 0; i < n; i++) {
+        bytes += argv[positions[i]].n + ARG_OVERHEAD;
+    }
+    free(positions);
+    return bytes;
+}
+
+static bool call_fits(const struct node *n, const struct command *command, const struct arg *argv,
+                      int argc, size_t bytes)
+{
+    size_t most = exec_bytes_max(n);
+
+    if (LIKELY(bytes <= most / (1 + KEY_REPEATS))) {
+        return true; /* whatever is a key */
+    }
+    return bytes <= most && bytes + KEY_REPEATS * bytes_of_keys(command, argv, argc) <= most;
+}
+
+bool exec_fits(const struct node *n, const struct command *command, const struct arg *argv,
+               int argc, size_t taken)
+{
+    size_t bytes = taken;
+
+    for (int i = 0; i < argc; i++) {
+        bytes += argv[i].n + ARG_OVERHEAD;
+    }
+    return call_fits(n, command, argv, argc, bytes);
+}
+
+/* Likewise of a request, whose arguments stand in one buffer: what frames them there is as long. */
+static bool request_fits(const struct node *n, const struct command *command,
+                         const struct arg *argv, int argc)
+{
+    size_t bytes = (size_t)(argv[argc - 1].p + argv[argc - 1].n - argv[0].p);
+
+    return call_fits(n, command, argv, argc, bytes);
 }
 
 /* @known: the error itself is counted already. */
@@ -323,6 +367,15 @@ static bool has_memory(struct client *c, const struct cmd *cmd)
     return false;
 }
 
+/* The names of what has been evicted for it have left the open batch no room for a command. */
+static bool evicted_too_much(const struct cmd *cmd)
+{
+    const struct group *g = cmd->group;
+
+    return g != NULL && g->state == GROUP_SERVING &&
+           g->batch.len > (size_t)cmd->node->config.max_uncommitted_bytes;
+}
+
 static void note_writes(struct client *c, const struct cmd *cmd)
 {
     if (cmd->span == NULL) {
@@ -475,10 +528,11 @@ enum exec_result exec_request(struct client *c, const struct arg *argv, int argc
         return refused(c, command, from);
     }
     /* A read has effects as well: DEL of keys that turn out to be past their time. */
-    if ((command->flags & (CMD_WRITE | CMD_READONLY)) &&
-        request_bytes(argv, argc) > exec_bytes_max(n)) {
-        resp_errorf(&c->reply, "ERR request is too large: at most %zu bytes fit into one log entry",
-                    exec_bytes_max(n));
+    if ((command->flags & (CMD_WRITE | CMD_READONLY)) && !request_fits(n, command, argv, argc)) {
+        resp_errorf(&c->reply,
+                    "ERR request is too large: at most %zu bytes fit into one log entry, where "
+                    "names of keys count %d times",
+                    exec_bytes_max(n), 1 + KEY_REPEATS);
         return refused(c, command, from);
     }
     if (UNLIKELY((c->flags & (CLIENT_PUBSUB | CLIENT_MONITOR)) != 0) && !mode_allows(c, command)) {
@@ -518,6 +572,9 @@ enum exec_result exec_request(struct client *c, const struct arg *argv, int argc
     }
     if (!has_memory(c, &cmd)) {
         return refused(c, command, from);
+    }
+    if (UNLIKELY(evicted_too_much(&cmd))) {
+        return park(c, cmd.group);
     }
     (void)run(c, &cmd, from, slot);
     if (command->fn != cmd_asking) {

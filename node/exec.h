@@ -46,6 +46,12 @@ void exec_free_value_later(void *node, void *value);
 /* Most bytes of arguments that one command or transaction may have: its effects are in one log
  * entry, together with what the open batch holds already. */
 size_t exec_bytes_max(const struct node *n);
+/* The effects of the call fit into a log entry that has @taken bytes of its transaction or script
+ * already: its arguments and, twice more, the names of its keys: keys that turn out to be past
+ * their time go with a DEL each, and some commands log two effects. What is longer than that a
+ * command checks itself (cmd_effect_max()). */
+MUST_CHECK bool exec_fits(const struct node *n, const struct command *command,
+                          const struct arg *argv, int argc, size_t taken);
 
 /* True when @c must authenticate first. */
 bool exec_needs_auth(const struct client *c);

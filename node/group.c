@@ -166,6 +166,7 @@ void group_propose(struct group *g)
     g->batch_term = g->term;
     g->node->stats.batches++;
     g->node->stats.batch_bytes += e->size;
+    g->node->stats.batch_bytes_max = MAX_OF(g->node->stats.batch_bytes_max, e->size);
     raft_host_propose(g->node->host, g->number, e);
     buf_clear(&g->batch);
     buf_shrink(&g->batch, 1u << 20);

@@ -290,6 +290,7 @@ void info_raft(struct node *n, struct buf *out)
     }
     number(out, "raft_batches", n->stats.batches);
     number(out, "raft_batch_bytes", n->stats.batch_bytes);
+    number(out, "raft_batch_bytes_max", n->stats.batch_bytes_max);
     number(out, "raft_gated_replies", n->stats.gated_replies);
     number(out, "raft_lease_waits", n->stats.lease_waits);
     number(out, "raft_redirected_replies", n->stats.redirected_replies);

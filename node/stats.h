@@ -32,7 +32,7 @@ struct stats {
     uint64_t query_limit_disconnections, output_limit_disconnections;
     uint64_t expire_us;   /* spent on deleting keys that are due */
     uint64_t keys_loaded; /* of the last snapshot that was loaded */
-    uint64_t batches, batch_bytes;
+    uint64_t batches, batch_bytes, batch_bytes_max;
     uint64_t gated_replies, lease_waits, redirected_replies;
     uint64_t forks, last_fork_us, snapshots_ok, snapshots_failed;
     int64_t last_snapshot_wall_ms, last_snapshot_duration_ms;

@@ -231,12 +231,9 @@ void cmd_unwatch(struct cmd *c)
  * "INCRBYFLOAT k 1" is logged as the number it comes to. */
 static bool effects_fit(const struct cmd *c, const struct queued *q, size_t batch_before)
 {
-    size_t bytes = c->group == NULL ? 0 : c->group->batch.len - batch_before;
+    size_t so_far = c->group == NULL ? 0 : c->group->batch.len - batch_before;
 
-    for (int i = 0; i < q->argc; i++) {
-        bytes += q->argv[i].n;
-    }
-    return bytes <= exec_bytes_max(c->node);
+    return exec_fits(c->node, q->command, q->argv, q->argc, so_far);
 }
 
 static void run_queue(struct cmd *c, struct client *client)

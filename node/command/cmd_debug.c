@@ -11,6 +11,7 @@
 #include "node/command/debug.h"
 #include "node/command/handlers.h"
 #include "node/effects.h"
+#include "node/exec.h"
 #include "node/gate.h"
 #include "node/memory.h"
 #include "node/node.h"
@@ -192,6 +193,7 @@ static void debug_htstats(struct cmd *c)
 
 #define POPULATE_SLICE_US 4000
 #define POPULATE_KEYS_PER_CLOCK 32
+#define POPULATE_OVERHEAD 256 /* bytes of a key's effects beside names and value, at most */
 
 /* Goes on in slices, like all long work, and through the log, like all writes. Of several groups
  * only those get their keys that this node leads. */
@@ -378,6 +380,12 @@ static void debug_populate(struct cmd *c)
     }
     if (c->in_exec) {
         resp_error(c->reply, "ERR DEBUG POPULATE is not possible in a transaction");
+        return;
+    }
+    /* DEL, of a key past its time, and SET. */
+    if (c->argc >= 4 &&
+        2 * c->argv[3].n + (size_t)MAX_OF(size, 0) + POPULATE_OVERHEAD > exec_bytes_max(c->node)) {
+        resp_error(c->reply, "ERR prefix and value are too large for one log entry");
         return;
     }
     groups = groups_that_serve(c->node);

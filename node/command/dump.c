@@ -191,6 +191,8 @@ static void restore_expired(struct cmd *c, const struct key *k, struct item *it)
     cmd_reply_ok(c);
 }
 
+#define RESTORE_OVERHEAD 128 /* bytes of its effect beside name and payload, at most */
+
 static void restore(struct cmd *c, const struct key *k, struct item *it, int64_t expire_at,
                     const struct restore_options *o, struct rdb_restored *value)
 {
@@ -204,7 +206,7 @@ static void restore(struct cmd *c, const struct key *k, struct item *it, int64_t
     if (fresh.len > 0) {
         payload = (struct arg){buf_head(&fresh), fresh.len};
     }
-    if (fresh.len > cmd_effect_max(c)) {
+    if (fresh.len > 0 && k->n + payload.n + RESTORE_OVERHEAD > cmd_effect_max(c)) {
         resp_error(c->reply, "ERR the value is too large for one log entry");
     } else {
         it = set_value(c, k, it, value, expire_at);

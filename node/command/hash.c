@@ -78,7 +78,9 @@ void cmd_hsetnx(struct cmd *c)
     if (!hash_write(c, &k, &it)) {
         return;
     }
-    it = hash_drop_past(c, &k, it, 2, 1, 1);
+    if (!hash_drop_past(c, &k, &it, 2, 1, 1)) {
+        return;
+    }
     if (it != NULL && hash_has(it, c->argv[2].p, c->argv[2].n)) {
         resp_int(c->reply, 0);
         return;
@@ -224,7 +226,9 @@ void cmd_hdel(struct cmd *c)
     if (!hash_write(c, &k, &it)) {
         return;
     }
-    it = hash_drop_past(c, &k, it, 2, 1, (size_t)c->argc - 2);
+    if (!hash_drop_past(c, &k, &it, 2, 1, (size_t)c->argc - 2)) {
+        return;
+    }
     for (int i = 2; it != NULL && !empty && i < c->argc; i++) {
         removed += hash_remove(it, c->argv[i].p, c->argv[i].n);
         empty = hash_len(it) == 0;
@@ -254,7 +258,9 @@ void cmd_hincrby(struct cmd *c)
     if (!cmd_arg_i64(c, 3, &by, NULL) || !hash_write(c, &k, &it)) {
         return;
     }
-    it = hash_drop_past(c, &k, it, 2, 1, 1);
+    if (!hash_drop_past(c, &k, &it, 2, 1, 1)) {
+        return;
+    }
     if (it != NULL && hash_get(it, c->argv[2].p, c->argv[2].n, scratch, &text) &&
         !num_parse_i64(text.p, text.n, &value)) {
         resp_error(c->reply, "ERR hash value is not an integer");
@@ -292,7 +298,9 @@ void cmd_hincrbyfloat(struct cmd *c)
     if (!hash_write(c, &k, &it)) {
         return;
     }
-    it = hash_drop_past(c, &k, it, 2, 1, 1);
+    if (!hash_drop_past(c, &k, &it, 2, 1, 1)) {
+        return;
+    }
     if (it != NULL && hash_get(it, c->argv[2].p, c->argv[2].n, scratch, &text) &&
         !num_parse_ld(text.p, text.n, &value)) {
         resp_error(c->reply, "ERR hash value is not a float");

@@ -21,10 +21,11 @@ MUST_CHECK bool hash_see(const struct cmd *c, const struct item *it, const struc
 bool hash_hides(const struct cmd *c, const struct item *it, const struct arg *field);
 size_t hash_hidden(const struct cmd *c, const struct item *it);
 
-/* Delete what is past its time of the @n fields at argv[@first], argv[@first + @step] ... Returns
- * the item, or NULL when nothing is left of it. */
-struct item *hash_drop_past(struct cmd *c, const struct key *k, struct item *it, int first,
-                            int step, size_t n);
+/* Delete what is past its time of the @n fields at argv[@first], argv[@first + @step] ... *@it may
+ * be NULL, and becomes it when nothing is left. False: replied, for with the HDEL the command's
+ * effects would not fit into one log entry; nothing has changed. */
+MUST_CHECK bool hash_drop_past(struct cmd *c, const struct key *k, struct item **it, int first,
+                               int step, size_t n);
 /* Fields have been removed and that is logged: delete the key if none is left; then NULL. */
 struct item *hash_drop_empty(struct cmd *c, const struct key *k, struct item *it);
 /* Log HDEL key field ...; HPEXPIREAT key ms FIELDS n field ..., or HPERSIST for KEYSPACE_NO_EXPIRE.

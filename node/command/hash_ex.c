@@ -42,7 +42,9 @@ void cmd_hgetdel(struct cmd *c)
     if (!hash_write(c, &k, &it) || !hash_fields_arg(c, 2, 1, &n)) {
         return;
     }
-    it = hash_drop_past(c, &k, it, 4, 1, n);
+    if (!hash_drop_past(c, &k, &it, 4, 1, n)) {
+        return;
+    }
     reply_values(c, it, 4, n);
     removed = mem_alloc(n * sizeof *removed);
     for (size_t i = 0; it != NULL && hash_len(it) > 0 && i < n; i++) {
@@ -144,7 +146,9 @@ void cmd_hgetex(struct cmd *c)
         !hash_fields_arg(c, o.fields, 1, &n)) {
         return;
     }
-    it = hash_drop_past(c, &k, it, o.fields + 2, 1, n);
+    if (!hash_drop_past(c, &k, &it, o.fields + 2, 1, n)) {
+        return;
+    }
     reply_values(c, it, o.fields + 2, n);
     if (it == NULL || o.time == TIME_NONE) {
         return;
@@ -259,7 +263,9 @@ void cmd_hsetex(struct cmd *c)
         !hash_fields_arg(c, o.fields, 2, &n)) {
         return;
     }
-    it = hash_drop_past(c, &k, it, o.fields + 2, 2, n);
+    if (!hash_drop_past(c, &k, &it, o.fields + 2, 2, n)) {
+        return;
+    }
     if (!condition_holds(c, it, &o, n)) {
         resp_int(c->reply, 0);
         return;

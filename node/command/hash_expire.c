@@ -164,7 +164,9 @@ static void expire(struct cmd *c, bool seconds, bool relative)
         !hash_fields_arg(c, fields, 1, &n)) {
         return;
     }
-    it = hash_drop_past(c, &k, it, fields + 2, 1, n);
+    if (!hash_drop_past(c, &k, &it, fields + 2, 1, n)) {
+        return;
+    }
     if (it == NULL) {
         reply_no_fields(c, n);
         return;
@@ -206,7 +208,9 @@ void cmd_hpersist(struct cmd *c)
     if (!hash_write(c, &k, &it) || !hash_fields_arg(c, 2, 1, &n)) {
         return;
     }
-    it = hash_drop_past(c, &k, it, 4, 1, n);
+    if (!hash_drop_past(c, &k, &it, 4, 1, n)) {
+        return;
+    }
     if (it == NULL) {
         reply_no_fields(c, n);
         return;

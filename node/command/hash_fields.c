@@ -7,6 +7,7 @@
 #include "base/num.h"
 #include "node/access.h"
 #include "node/effects.h"
+#include "node/node_limits.h"
 #include "node/notify.h"
 #include "node/types/hash.h"
 
@@ -114,33 +115,68 @@ struct item *hash_drop_empty(struct cmd *c, const struct key *k, struct item *it
     return NULL;
 }
 
-struct item *hash_drop_past(struct cmd *c, const struct key *k, struct item *it, int first,
-                            int step, size_t n)
+#define ARG_OVERHEAD 16 /* bytes of an argument in the log beside its own, at most */
+
+static size_t bytes_of(const struct arg *argv, size_t n)
+{
+    size_t bytes = n * ARG_OVERHEAD;
+
+    for (size_t i = 0; i < n; i++) {
+        bytes += argv[i].n;
+    }
+    return bytes;
+}
+
+/* The fields that are past their time, each once (one that is named twice is gone the second time),
+ * leave the hash. */
+static size_t remove_fields(struct item *it, struct arg *fields, size_t n)
+{
+    size_t removed = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (hash_remove(it, fields[i].p, fields[i].n)) {
+            fields[removed++] = fields[i];
+        }
+    }
+    return removed;
+}
+
+bool hash_drop_past(struct cmd *c, const struct key *k, struct item **it, int first, int step,
+                    size_t n)
 {
     struct arg *past;
     size_t n_past = 0;
+    bool fits;
 
-    if (it == NULL || !hash_has_times(item_value(it))) {
-        return it;
+    if (*it == NULL || !hash_has_times(item_value(*it))) {
+        return true;
     }
     past = mem_alloc(n * sizeof *past);
     for (size_t i = 0; i < n; i++) {
         const struct arg *field = &c->argv[first + (int)i * step];
 
-        if (hash_hides(c, it, field)) {
-            (void)hash_remove(it, field->p, field->n);
+        if (hash_hides(c, *it, field)) {
             past[n_past++] = *field;
         }
     }
-    if (n_past > 0) {
+    /* The names are in the HDEL, and once more in what the command itself logs. */
+    fits = n_past == 0 ||
+           bytes_of(past, n_past) + k->n + bytes_of(c->argv, (size_t)c->argc) <= cmd_effect_max(c);
+    if (!fits) {
+        resp_errorf(c->reply,
+                    "ERR the fields are too large: at most %zu bytes fit into one log entry, where "
+                    "those past their time count twice",
+                    cmd_effect_max(c));
+    } else if (n_past > 0) {
+        n_past = remove_fields(*it, past, n_past);
         access_changed(c, c->db, k);
         hash_log_delete(c, k, past, n_past);
         access_note_expired_fields(c, n_past);
         notify(c, NOTIFY_HASH, "hexpired", k);
-        it = hash_drop_empty(c, k, it);
+        *it = hash_drop_empty(c, k, *it);
     }
     free(past);
-    return it;
+    return fits;
 }
 
 #define EXPIRE_BYTES ((size_t)1 << 20) /* of names: with that many, fewer at once */

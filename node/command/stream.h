@@ -49,7 +49,13 @@ struct stream_log {
     uint64_t deliveries;
     struct stream_id *claimed, *dropped;
     size_t n_claimed, n_dropped;
+    size_t reserved; /* stream_log_least() of all streams of the command */
 };
+/* Bytes that a delivery takes in the log, whatever else: the consumer, one entry, how far the group
+ * has read. */
+size_t stream_log_least(const struct key *k, const struct arg *group, const struct arg *consumer);
+/* So much may be logged; false: replied. */
+MUST_CHECK bool stream_log_fits(struct cmd *c, size_t least);
 /* How many deliveries one command may log: one log entry has them all. */
 uint64_t stream_log_room(const struct stream_log *l);
 void stream_log_claim(struct stream_log *l, struct stream_id id, const struct stream_nack *nack);

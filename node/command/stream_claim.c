@@ -48,8 +48,14 @@ static bool open_claim(struct cmd *c, struct claim *cl)
         stream_reply_no_group(c, &c->argv[1], &c->argv[2], "");
         return false;
     }
-    cl->log = (struct stream_log){.c = c, .key = &cl->key, .group = cl->g, .consumer = c->argv[3]};
-    return true;
+    cl->log = (struct stream_log){
+        .c = c,
+        .key = &cl->key,
+        .group = cl->g,
+        .consumer = c->argv[3],
+        .reserved = stream_log_least(&cl->key, &c->argv[2], &c->argv[3]),
+    };
+    return stream_log_fits(c, cl->log.reserved);
 }
 
 /* The entry is deleted: it is pending no longer. */

@@ -87,10 +87,31 @@ static void write_dropped(struct stream_log *l)
     l->n_dropped = 0;
 }
 
+/* XGROUP CREATECONSUMER, XCLAIM, XACK and XGROUP SETID. */
+#define EFFECTS_LEAST 4
+
+size_t stream_log_least(const struct key *k, const struct arg *group, const struct arg *consumer)
+{
+    return EFFECTS_LEAST * (DELIVERY_BYTES + k->n + group->n + consumer->n);
+}
+
+bool stream_log_fits(struct cmd *c, size_t least)
+{
+    if (c->applying || least <= cmd_effect_max(c)) {
+        return true;
+    }
+    resp_errorf(c->reply,
+                "ERR the names of streams, group and consumer are too large: at most %zu bytes fit "
+                "into one log entry, where they count %d times",
+                cmd_effect_max(c), EFFECTS_LEAST);
+    return false;
+}
+
 uint64_t stream_log_room(const struct stream_log *l)
 {
     size_t names = l->key->n + l->group->name.n + l->consumer.n;
-    uint64_t room = cmd_effect_max(l->c) / (DELIVERY_BYTES + names);
+    size_t most = cmd_effect_max(l->c);
+    uint64_t room = (most - MIN_OF(most, l->reserved)) / (DELIVERY_BYTES + names);
 
     return MAX_OF(room, 1);
 }

@@ -22,6 +22,7 @@ struct read_args {
     uint64_t count; /* 0: any number */
     struct arg group, consumer;
     int first_key, n; /* keys, and as many ids behind them */
+    size_t log_least; /* XREADGROUP: bytes in the log for each of them */
 };
 
 /* One stream of the command. */
@@ -331,7 +332,12 @@ static void read_for_group(struct cmd *c, const struct read_args *a, struct sour
 {
     struct stream_consumer *consumer = stream_consumer_get(c, &src->key, src->group, a->consumer);
     struct stream_log log = {
-        .c = c, .key = &src->key, .group = src->group, .consumer = consumer->name};
+        .c = c,
+        .key = &src->key,
+        .group = src->group,
+        .consumer = consumer->name,
+        .reserved = a->log_least,
+    };
 
     if (src->fresh) {
         read_fresh(c, a, src, consumer, &log);
@@ -354,6 +360,15 @@ static void read_source(struct cmd *c, const struct read_args *a, struct source 
     }
     (void)stream_id_increment(&first); /* there is something behind it */
     stream_reply_range(c, src->s, first, STREAM_ID_MAX, false, a->count);
+}
+
+/* What all streams log at least; false: it is too much, replied. */
+static bool reserve(struct cmd *c, struct read_args *a, const struct source *src)
+{
+    for (int i = 0; a->by_group && i < a->n; i++) {
+        a->log_least += stream_log_least(&src[i].key, &a->group, &a->consumer);
+    }
+    return stream_log_fits(c, a->log_least);
 }
 
 /* True: something was there, and is replied. */
@@ -439,7 +454,7 @@ static void read_command(struct cmd *c, bool is_group_command)
     if (src == NULL) {
         return;
     }
-    if (!read_sources(c, &a, src)) {
+    if (reserve(c, &a, src) && !read_sources(c, &a, src)) {
         if (a.blocks) {
             wait_for_more(c, &a, src);
         } else {

@@ -146,22 +146,12 @@ static const char *check_keyspace(struct script_run *r, struct cmd *sub)
     return NULL;
 }
 
-static size_t bytes_of(const struct cmd *sub)
-{
-    size_t n = 0;
-
-    for (int i = 0; i < sub->argc; i++) {
-        n += sub->argv[i].n;
-    }
-    return n;
-}
-
 /* All effects of a script are in one entry of the log. */
 static bool effects_fit(const struct script_run *r, const struct cmd *sub)
 {
     size_t so_far = sub->group->batch.len - MIN_OF(r->batch_bytes, sub->group->batch.len);
 
-    return so_far + bytes_of(sub) <= exec_bytes_max(sub->node);
+    return exec_fits(sub->node, sub->command, sub->argv, sub->argc, so_far);
 }
 
 static const char *check_write(const struct script_run *r, const struct cmd *sub)

@@ -5,8 +5,10 @@ itself, and would not fit, is refused before it has changed anything.
 The limit is made small: an entry has room for what max-uncommitted-bytes may have gathered before, and for one
 command or transaction; the more for the one, the less for the other."""
 
+import contextlib
+
 import pytest
-from holdfast import Cluster, ReplyError, eventually
+from holdfast import Client, Cluster, ReplyError, eventually, info
 
 LIMIT = 2 << 20  # of one command
 ENTRY, RESERVED = 1 << 30, 64 << 20
@@ -39,6 +41,37 @@ def refused(c, *words):
     assert c.call("DEBUG", "DIGEST") == before
 
 
+@contextlib.contextmanager
+def bounded(c, most=LIMIT):
+    """What it logs is no longer than that, but for lengths and short words."""
+    before = int(info(c, "raft")["raft_batch_bytes"])
+    yield
+    assert int(info(c, "raft")["raft_batch_bytes"]) - before <= most + 10_000
+
+
+def soon(c):
+    """A time that comes after some commands more."""
+    seconds, us = c.call("TIME")
+    return int(seconds) * 1000 + int(us) // 1000 + 500
+
+
+def passed(c, at):
+    def is_past():
+        seconds, us = c.call("TIME")
+        return int(seconds) * 1000 + int(us) // 1000 > at
+
+    eventually(is_past, 10, "the time is past", 0.01)
+
+
+@pytest.fixture
+def lazy(c):
+    """Only commands delete what is past its time."""
+    c.call("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+    yield
+    c.call("FLUSHALL")
+    c.call("DEBUG", "SET-ACTIVE-EXPIRE", 1)
+
+
 def add(c, *words):
     for i in range(0, len(BIG), 10):
         c.call(*words, *BIG[i : i + 10])
@@ -68,6 +101,9 @@ def test_members_that_are_popped(c):
 def test_results_that_are_logged_by_their_elements(c):
     add(c, "RPUSH", "l")
     refused(c, "SORT", "l", "ALPHA", "STORE", "d")
+    refused(c, "SORT", "l", "ALPHA", "LIMIT", 0, 8, "GET", "#", "GET", "#", "GET", "#", "STORE", "d")
+    with bounded(c):
+        assert c.call("SORT", "l", "ALPHA", "LIMIT", 0, 6, "GET", "#", "GET", "#", "GET", "#", "STORE", "d") == 18
     for member in BIG:
         c.call("GEOADD", "g", 13, 38, member)
     refused(c, "GEOSEARCHSTORE", "d", "g", "FROMLONLAT", 13, 38, "BYRADIUS", 1, "km")
@@ -133,3 +169,152 @@ def test_fields_whose_time_is_over_go_in_portions(c):
     c.call("HSET", "h", "stays", "v")
     eventually(lambda: c.call("MEMORY", "USAGE", "h") < 10_000, 10, "they are gone")
     assert c.call("HGETALL", "h") == [b"stays", b"v"]
+
+
+def test_names_of_keys_count_more_than_once(c, lazy):
+    """A key that is past its time is deleted first, with an effect of its own."""
+    at = soon(c)
+    a, b = b"a" * 640_000, b"b" * 640_000
+    many = [word for name in BIG[:12] for word in (name, b"v")]
+    c.call("SET", a, "v")
+    c.call("SET", b, "v", "PXAT", at)
+    for name in many[::2]:
+        c.call("SET", name, "v", "PXAT", at)
+    passed(c, at)
+    refused(c, "COPY", a, b)
+    refused(c, "MSET", *many)
+    with bounded(c):
+        assert c.pipeline([("MULTI",), ("MSET", *many[:12]), ("MSET", *many[12:])]) == ["OK", "QUEUED", "QUEUED"]
+        first, second = c.call("EXEC")
+    assert first == "OK" and "fit into one log entry" in second.text
+    refused(c, "EVAL", "return redis.call('COPY', KEYS[1], KEYS[2])", 2, a, b)
+    refused(c, "DEBUG", "POPULATE", 1, b"p" * 700_000, 800_000)
+    # Values are logged once.
+    assert c.call("SET", "v", b"v" * 1_000_000) == "OK"
+    with bounded(c):
+        assert c.call("MSET", "v1", b"v" * 1_000_000, "v2", b"v" * 1_000_000) == "OK"
+    short = b"b" * 600_000
+    c.call("SET", short, "v", "PXAT", soon(c))
+    passed(c, soon(c))
+    with bounded(c):
+        assert c.call("PFADD", short, *range(3000)) == 1
+
+
+def test_reads_delete_what_is_past_its_time_as_long_as_there_is_room(c, lazy):
+    at = soon(c)
+    names = [b"x" * 100_000 + b"%d" % i for i in range(40)]
+    c.pipeline([("SET", name, "v", "PXAT", at) for name in names])
+    c.pipeline([("RPUSH", "l", i) for i in range(40)])
+    passed(c, at)
+    text = "local n = 0 for i = 0, 39 do n = n + redis.call('EXISTS', string.rep('x', 100000) .. i) end return n"
+    for call in (["SORT", "l", "GET", b"x" * 100_000 + b"*", "STORE", "d"], ["EVAL", text, 0]):
+        with bounded(c):
+            assert c.call(*call) == (40 if call[0] == "SORT" else 0)
+    assert c.call("LRANGE", "d", 0, -1) == [b""] * 40
+    left = c.call("DBSIZE")
+    assert 2 + 15 < left < 2 + 25
+    with bounded(c):
+        assert c.call("EVAL", text, 0) == 0
+    assert c.call("DBSIZE") in (2, 3)
+
+
+def test_fields_past_their_time_count_twice(c, lazy):
+    fields = [b"%02d" % i + b"f" * 100_000 for i in range(12)]
+    pairs = [word for field in fields for word in (field, b"v")]
+
+    def fill():
+        at = soon(c)
+        c.call("DEL", "h")
+        assert c.call("HSETEX", "h", "PXAT", at, "FIELDS", 12, *pairs) == 1
+        c.call("HSET", "h", "stays", "v")
+        passed(c, at)
+
+    fill()
+    refused(c, "HDEL", "h", *fields)
+    refused(c, "HSETEX", "h", "FIELDS", 12, *pairs)
+    refused(c, "HGETEX", "h", "EX", 100, "FIELDS", 12, *fields)
+    for words in (["HDEL", "h", *fields[:8]], ["HSETEX", "h", "FXX", "FIELDS", 8, *pairs[:16]],
+                  ["HSETEX", "h", "KEEPTTL", "FIELDS", 8, *pairs[:16]], ["HEXPIRE", "h", 100, "FIELDS", 8, *fields[:8]],
+                  ["HPERSIST", "h", "FIELDS", 8, *fields[:8]], ["HGETDEL", "h", "FIELDS", 8, *fields[:8]]):  # fmt: skip
+        with bounded(c):
+            c.call(*words)
+        fill()
+
+
+def test_names_of_groups_and_consumers_count_for_each_stream(c):
+    group, consumer = b"g" * 100_000, b"c" * 100_000
+    keys = [f"s{i}" for i in range(6)]
+    for key in keys:
+        c.call("XGROUP", "CREATE", key, group, "0", "MKSTREAM")
+        c.call("XADD", key, "1-0", "f", "v")
+    refused(c, "XREADGROUP", "GROUP", group, consumer, "STREAMS", *keys, *[">"] * 6)
+    with bounded(c):
+        assert len(c.call("XREADGROUP", "GROUP", group, consumer, "STREAMS", *keys[:2], ">", ">")) == 2
+    with bounded(c):
+        assert c.call("XCLAIM", "s0", group, b"d" * 100_000, 0, "1-0", "LASTID", "9-0", "JUSTID") == [b"1-0"]
+    c.call("XGROUP", "CREATE", "s0", b"h" * 300_000, "0")
+    refused(c, "XCLAIM", "s0", b"h" * 300_000, b"e" * 300_000, 0, "1-0", "FORCE")
+    refused(c, "XAUTOCLAIM", "s0", b"h" * 300_000, b"e" * 300_000, 0, "0")
+
+
+# ---- what a node does by itself, or for many at once --------------------------------------------------------
+
+NAMES = [b"%03d" % i + b"n" * 100_000 for i in range(40)]
+
+
+@contextlib.contextmanager
+def batches_below(most, **options):
+    """A node with little room in its open batch; none gets longer than @most."""
+    with Cluster(nodes=1, plain=True, max_uncommitted_bytes=1 << 20, **options) as cluster:
+        with cluster.leader().client() as c:
+            yield c
+            assert int(info(c, "raft")["raft_batch_bytes_max"]) <= most
+
+
+def test_keys_whose_time_is_over_go_in_batches():
+    with batches_below(1_200_000) as c:
+        c.call("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+        at = soon(c)
+        for name in NAMES:
+            c.call("SET", name, "v", "PXAT", at)
+        passed(c, at)
+        c.call("DEBUG", "SET-ACTIVE-EXPIRE", 1)
+        eventually(lambda: c.call("DBSIZE") == 0, 10, "they are gone")
+
+
+def test_fields_whose_time_is_over_go_in_batches():
+    """An HDEL names no more than one field beyond 1 MiB of them."""
+    with batches_below(2_300_000) as c:
+        c.call("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+        at = soon(c)
+        for name in NAMES:
+            c.call("HSETEX", "h", "PXAT", at, "FIELDS", 1, name, "v")
+        passed(c, at)
+        c.call("DEBUG", "SET-ACTIVE-EXPIRE", 1)
+        eventually(lambda: c.call("DBSIZE") == 0, 10, "they are gone")
+
+
+def test_keys_are_evicted_in_batches():
+    """And the command for which that is done waits until there is room for it."""
+    with batches_below(1_200_000, maxmemory_policy="allkeys-random") as c:
+        for name in NAMES:
+            c.call("SET", name, "v" * 1000)
+        memory = info(c, "memory")
+        used = int(memory["used_memory"]) - int(memory["mem_not_counted_for_evict"])
+        c.call("CONFIG", "SET", "maxmemory-eviction-tenacity", 100, "maxmemory", used - 2_000_000)
+        assert c.call("SET", "k", "v") == "OK"
+        eventually(lambda: c.call("DBSIZE") <= 25, 10, "some are gone")
+        c.call("CONFIG", "SET", "maxmemory", 0)
+
+
+def test_clients_that_waited_are_served_in_batches():
+    """What one of them takes names its key."""
+    key = b"k" * 300_000
+    with batches_below(1_500_000) as c, contextlib.ExitStack() as stack:
+        waiting = [stack.enter_context(Client(c.socket.getpeername()[1])) for _ in range(12)]
+        for i, w in enumerate(waiting):
+            w.send("BLPOP", key, 0)
+            eventually(lambda i=i: int(info(c, "clients")["blocked_clients"]) == i + 1, 10, "it waits", 0.002)
+        assert c.call("RPUSH", key, *range(12)) == 12
+        assert [w.read() for w in waiting] == [[key, b"%d" % i] for i in range(12)]
+        assert c.call("DBSIZE") == 0

@@ -325,7 +325,8 @@ def test_a_dead_leader_leaves_the_link_down_until_there_is_another():
 
 RAFT = {
     "raft_node", "raft_node_id", "raft_cluster_id", "raft_feature_level", "raft_formed",
-    "raft_waiting_for", "raft_appendfsync", "raft_groups", "group0", "group1", "raft_batches", "raft_batch_bytes", "raft_gated_replies",
+    "raft_waiting_for", "raft_appendfsync", "raft_groups", "group0", "group1", "raft_batches", "raft_batch_bytes",
+    "raft_batch_bytes_max", "raft_gated_replies",
     "raft_lease_waits", "raft_redirected_replies", "raft_rebuilds", "log_bytes", "log_segments",
     "log_written_bytes", "log_full", "log_syncs", "log_last_sync_time", "log_last_sync_ms_ago",
     "log_sync_usec_last", "log_sync_usec_max", "log_sync_usec_avg", "peer0", "peer1",

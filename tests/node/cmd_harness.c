@@ -279,6 +279,11 @@ struct item *access_read(struct cmd *c, const struct arg *name, struct key *k)
     return it;
 }
 
+struct item *access_read_unnamed(struct cmd *c, const struct arg *name, struct key *k)
+{
+    return access_read(c, name, k);
+}
+
 struct item *access_write(struct cmd *c, const struct arg *name, struct key *k)
 {
     return access_read(c, name, k);
