@@ -398,7 +398,10 @@ static bool step_list(struct rdb_value *v)
         return false;
     }
     if (kind == RDB_LIST_PLAIN) {
-        return get_element(v);
+        if (!get_element(v)) {
+            return false;
+        }
+        return v->a.n > 0 ? true : rdb_fail(v->in, RDB_ERR_FORMAT, "a list's node is empty");
     }
     if (kind != RDB_LIST_PACKED) {
         return rdb_fail(v->in, RDB_ERR_FORMAT, "unknown kind of a list's node (%llu)",
