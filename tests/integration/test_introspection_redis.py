@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Commands about the server, right and wrong ones, and counts at their limits, on Holdfast and on Debian's redis-server 7.0: the same replies."""
+"""Commands about the server, right and wrong ones, and counts at their limits, on Holdfast and on Debian's
+redis-server 7.0: the same replies."""
 
 import pathlib
 import shlex
