@@ -43,8 +43,8 @@ static void release_users(struct config *c)
 
 void config_release(struct config *c)
 {
-    config_release_values(c);
     release_users(c);
+    config_release_values(c);
 }
 
 bool config_get_text(const struct config *c, const char *name, struct buf *out)

@@ -3,7 +3,11 @@
  * node/script/convert.c - see node/script/convert.h. */
 #include "node/script/convert.h"
 
+#include "base/num.h"
+
+#include <assert.h>
 #include <lua5.1/lauxlib.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +29,18 @@ static const char *line(const char *p, size_t *n)
     return end + 2;
 }
 
+/* The same line, which is a whole number: @out. */
+static const char *number(const char *p, int64_t *out)
+{
+    size_t n;
+    const char *next = line(p, &n);
+    bool is_number = num_parse_i64(p, n, out);
+
+    assert(is_number);
+    (void)is_number;
+    return next;
+}
+
 static void set_line(lua_State *L, const char *p, size_t n, const char *field)
 {
     lua_createtable(L, 0, 1);
@@ -34,10 +50,9 @@ static void set_line(lua_State *L, const char *p, size_t n, const char *field)
 
 static const char *bulk(lua_State *L, const char *p)
 {
-    char *end;
-    long long n = strtoll(p, &end, 10);
+    int64_t n;
 
-    p = end + 2;
+    p = number(p, &n);
     if (n < 0) {
         lua_pushboolean(L, 0);
         return p;
@@ -48,10 +63,9 @@ static const char *bulk(lua_State *L, const char *p)
 
 static const char *verbatim(lua_State *L, const char *p)
 {
-    char *end;
-    long long n = strtoll(p, &end, 10);
+    int64_t n;
 
-    p = end + 2;
+    p = number(p, &n);
     lua_createtable(L, 0, 1);
     lua_createtable(L, 0, 2);
     lua_pushlstring(L, p + 4, (size_t)n - 4);
@@ -64,16 +78,15 @@ static const char *verbatim(lua_State *L, const char *p)
 
 static const char *array(lua_State *L, const char *p)
 {
-    char *end;
-    long long n = strtoll(p, &end, 10);
+    int64_t n;
 
-    p = end + 2;
+    p = number(p, &n);
     if (n < 0) {
         lua_pushboolean(L, 0);
         return p;
     }
     lua_createtable(L, (int)(n < INT32_MAX ? n : 0), 0);
-    for (long long i = 1; i <= n; i++) {
+    for (int64_t i = 1; i <= n; i++) {
         p = convert_reply(L, p);
         lua_rawseti(L, -2, (int)i);
     }
@@ -83,13 +96,12 @@ static const char *array(lua_State *L, const char *p)
 /* {@field = {key = value}}; of a set, every value is true. */
 static const char *keyed(lua_State *L, const char *p, const char *field, bool is_set)
 {
-    char *end;
-    long long n = strtoll(p, &end, 10);
+    int64_t n;
 
-    p = end + 2;
+    p = number(p, &n);
     lua_createtable(L, 0, 1);
     lua_createtable(L, 0, (int)(n < INT32_MAX ? n : 0));
-    for (long long i = 0; i < n; i++) {
+    for (int64_t i = 0; i < n; i++) {
         p = convert_reply(L, p);
         if (is_set) {
             lua_pushboolean(L, 1);
@@ -118,6 +130,8 @@ const char *convert_reply(lua_State *L, const char *p)
 {
     char type = *p++;
     const char *text = p;
+    int64_t whole;
+    double real;
     size_t n;
 
     luaL_checkstack(L, 6, "reply is nested too deeply");
@@ -141,7 +155,8 @@ const char *convert_reply(lua_State *L, const char *p)
     p = line(p, &n);
     switch (type) {
     case ':':
-        lua_pushnumber(L, (lua_Number)strtoll(text, NULL, 10));
+        (void)number(text, &whole);
+        lua_pushnumber(L, (lua_Number)whole);
         break;
     case '+':
         set_line(L, text, n, "ok");
@@ -154,7 +169,7 @@ const char *convert_reply(lua_State *L, const char *p)
         break;
     case ',':
         lua_createtable(L, 0, 1);
-        lua_pushnumber(L, strtod(text, NULL));
+        lua_pushnumber(L, num_parse_double(text, n, &real) ? real : NAN);
         lua_setfield(L, -2, "double");
         break;
     case '(':

@@ -21,11 +21,16 @@ SMALL_LOG = {"log_segment_size": "1mb", "snapshot_log_size": "4mb", "log_ballast
 def save(node, command="BGSAVE"):
     """A snapshot newer than what there is, published; its path."""
     with node.client() as c:
+
+        def idle():
+            return info(c, "persistence")["rdb_bgsave_in_progress"] == "0"
+
+        eventually(idle, 30, "what the log's growth started is written")
         index = int(node.group()["snapshot_index"])
         assert "started" in c.call(command)
         eventually(lambda: int(node.group()["snapshot_index"]) > index, 30, "the snapshot is published")
         eventually(lambda: len(snapshot_files(node)) == 1, 10, "the old snapshot file is removed")
-        eventually(lambda: info(c, "persistence")["rdb_bgsave_in_progress"] == "0", 10, "all is written")
+        eventually(idle, 10, "all is written")
     return snapshot_files(node)[0]
 
 

@@ -315,6 +315,24 @@ static void the_command_line_is_refused_by_option(void **state)
     }
 }
 
+static void users_are_kept_line_by_line(void **state)
+{
+    char *argv[] = {"s", "--user", "a", "on", "~*", "--user", "b"};
+    enum config_action action;
+    struct config c;
+    char error[CONFIG_ERROR_MAX];
+    char *file;
+
+    (void)state;
+    config_init(&c);
+    assert_int_equal(config_load(&c, ARRAY_LEN(argv), argv, &action, &file, error), 0);
+    assert_string_equal(c.users[0], "a on ~*");
+    assert_string_equal(c.users[1], "b");
+    assert_null(c.users[2]);
+    config_release(&c);
+    assert_null(c.users);
+}
+
 static void help_and_version_ask_for_no_start(void **state)
 {
     static const struct {
@@ -645,6 +663,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(the_command_line_comes_after_the_file, make_folder,
                                     remove_folder),
     cmocka_unit_test(the_command_line_is_refused_by_option),
+    cmocka_unit_test(users_are_kept_line_by_line),
     cmocka_unit_test(help_and_version_ask_for_no_start),
     cmocka_unit_test_setup_teardown(includes_are_found_beside_their_file, make_folder,
                                     remove_folder),
