@@ -69,7 +69,7 @@ bool sort_pattern_find(struct cmd *c, const struct sort_pattern *p, const struct
     append(&name, &p->before);
     append(&name, element);
     append(&name, &p->after);
-    it = access_read_unnamed(c, &(struct arg){buf_head(&name), name.len}, &k);
+    it = access_read_unnamed(c, &(struct arg){name.len > 0 ? buf_head(&name) : "", name.len}, &k);
     buf_release(&name);
     if (it == NULL || item_type(it) != (p->has_field ? ITEM_HASH : ITEM_STRING)) {
         return false;

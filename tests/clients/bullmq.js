@@ -135,10 +135,12 @@ const rateLimits = () =>
   withQueue('limited', async (queue, events, work) => {
     const times = [];
     await queue.addBulk(Array.from({ length: 6 }, (_, n) => ({ name: 'j', data: { n } })));
-    work(async () => times.push(Date.now()), { concurrency: 6, limiter: { max: 2, duration: 300 } });
+    const begun = Date.now();
+    work(async () => times.push(Date.now() - begun), { concurrency: 6, limiter: { max: 2, duration: 300 } });
     await eventually(() => times.length === 6, 'all limited jobs');
-    for (let i = 2; i < 6; i++) {
-      assert.ok(times[i] - times[i - 2] >= 200, `more than two in 300 ms: ${times.map((t) => t - times[0])}`);
+    // A job may be seen late, never early; a few ms are for the rounding of two clocks.
+    for (let i = 0; i < 6; i++) {
+      assert.ok(times[i] >= Math.floor(i / 2) * 300 - 5, `more than two in 300 ms: ${times}`);
     }
   });
 
