@@ -126,6 +126,20 @@ def _same_stream(a, b):
     return True
 
 
+def _same_libraries(a, b):
+    """FUNCTION LIST: libraries and their functions stand in the order of hash tables."""
+
+    def form(reply):
+        if not isinstance(reply.value, list):
+            return reply.raw
+        parts = [form(r) for r in reply.value]
+        if reply.value and reply.value[0].value in (b"library_name", b"name"):
+            return reply.kind, list(zip(parts[::2], parts[1::2]))
+        return reply.kind, sorted(parts, key=repr)
+
+    return form(a) == form(b)
+
+
 MODES = {
     "bytes": _same_bytes,
     "ms": _near(1),
@@ -139,6 +153,7 @@ MODES = {
     "encoding": _same_encoding,
     "scan": _same_scan_shape,
     "stream": _same_stream,
+    "libraries": _same_libraries,
 }
 
 

@@ -66,6 +66,7 @@ class Difference:
 @dataclasses.dataclass
 class Report:
     commands: int = 0
+    replies: int = 0  # compared, where they are counted
     seconds: float = 0.0
     not_in_both: tuple = ()
     differences: list = dataclasses.field(default_factory=list)

@@ -64,8 +64,8 @@ class Connection:
         self.send(encode(args))
         return self.read()
 
-    def read(self):
-        """The next reply; RESP3 pushes are skipped: they are not replies."""
+    def read(self, pushes=False):
+        """The next reply; RESP3 pushes are skipped, for they are not replies, unless @pushes asks for them."""
         while True:
             start = self._at
             kind, value = self._value()
@@ -73,7 +73,7 @@ class Connection:
             if self._at > 1 << 16:
                 del self._buffer[: self._at]
                 self._at = 0
-            if kind != ">":
+            if pushes or kind != ">":
                 return Reply(kind, value, raw)
 
     def _more(self):
