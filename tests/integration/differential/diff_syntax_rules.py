@@ -197,12 +197,6 @@ def _number_of_keys(words, form, a, b):
     return form == "getkeys" and at < len(words) and not re.fullmatch(rb"0|-?[1-9][0-9]{0,8}", words[at])
 
 
-@deliberate("`SRANDMEMBER`, `ZRANDMEMBER` and `HRANDFIELD` refuse a negative count below -67108864.")
-def _lowest_count(words, form, a, b):
-    some = words[0].upper() in (b"SRANDMEMBER", b"ZRANDMEMBER", b"HRANDFIELD")
-    return some and b"-9223372036854775808" in words and b"value is out of range" in a.raw
-
-
 @deliberate("A relative time to live of `RESTORE` beyond the end of time is an error;")
 def _beyond_time(words, form, a, b):
     return words[0].upper().startswith(b"RESTORE") and b"invalid expire time" in a.raw and b.raw == b"+OK\r\n"
@@ -258,12 +252,6 @@ def _reason_of_setting(words, form, a, b):
     zero byte, or a number that is out of range and not unreadable."""
     head = a.raw.partition(b") - ")[0]
     return _setting(words) and b"(possibly related to argument" in head and b.raw.startswith(head)
-
-
-@reported
-def _empty_memory_value(words, form, a, b):
-    """CONFIG SET of a number of bytes to an empty text, which Redis takes for 0."""
-    return _setting(words) and b"" in words and b"argument must be a memory value" in a.raw
 
 
 @reported

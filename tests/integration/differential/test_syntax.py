@@ -46,6 +46,6 @@ def test_a_difference_is_found_and_made_short():
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_replies_are_those_of_redis(seed):
     with Cluster(nodes=1, plain=True) as cluster, redis_server("--sanitize-dump-payload", "yes") as redis:
-        report = diff_syntax.compare(("127.0.0.1", cluster.leader().port), redis, seed, 4000)
+        report = diff_syntax.compare(("127.0.0.1", cluster.leader().port), redis, seed, 6000)
         assert not report.differences, "\n".join(map(str, report.differences))
-        assert report.commands >= 4000
+        assert report.commands >= 6000
