@@ -278,3 +278,11 @@ def _no_target(words, form, a, b):
     """MIGRATE to a port where nobody listens: Redis says that it cannot write, or that it cannot connect."""
     texts = (b"connecting to the client", b"writing to target instance")
     return words[0].upper() == b"MIGRATE" and a.raw.startswith(b"-IOERR") and b.raw == a.raw.replace(*texts)
+
+
+@reported
+def _get_as_a_time(words, form, a, b):
+    """COMMAND GETKEYSANDFLAGS SET: Redis takes a GET where a time should be for the option of that name."""
+    upper = _upper(words)
+    instead = any(option in (b"EX", b"PX", b"EXAT", b"PXAT") and w == b"GET" for option, w in zip(upper, upper[1:]))
+    return form == "getkeys" and upper[0] == b"SET" and instead and b"+OW" in a.raw and b"+RW" in b.raw

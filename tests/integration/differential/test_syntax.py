@@ -43,7 +43,7 @@ def test_a_difference_is_found_and_made_short():
         assert len(report.differences[0].history) <= 3
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
 def test_replies_are_those_of_redis(seed):
     with Cluster(nodes=1, plain=True) as cluster, redis_server("--sanitize-dump-payload", "yes") as redis:
         report = diff_syntax.compare(("127.0.0.1", cluster.leader().port), redis, seed, 6000)
