@@ -169,7 +169,9 @@ static bool intersect_element(void *arg, struct arg member, double score)
         if (!input_score(other, member, &value)) {
             return true;
         }
-        score = combined(b->o, score, weighted(other, value));
+        /* Only the first one's product is 0 when it is no number: here a sum is, and the lowest and
+         * the highest pass over it. So does Redis. */
+        score = combined(b->o, score, value * other->weight + 0.0);
     }
     if (b->result != NULL) {
         put(b, member, score);

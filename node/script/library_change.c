@@ -29,7 +29,7 @@ static bool is_new(struct system_change *s, const struct library *lib)
 
 static bool is_free_of_clashes(struct system_change *s, const struct library *lib)
 {
-    const struct function *f = libraries_clash(s->node->scripts->libraries, lib);
+    const struct function *f = libraries_clash(libraries_refresh(s->node->scripts), lib);
 
     if (f != NULL) {
         resp_errorf(s->reply, "ERR Function %s already exists", f->name);

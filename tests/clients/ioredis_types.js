@@ -114,8 +114,7 @@ async function streams() {
   const id = await redis.xadd('{x}st', 'MAXLEN', '~', 1000, '*', 'f', 'v');
   assert.match(id, /^\d+-0$/);
   const reader = redis.duplicate();
-  const next = reader.xread('BLOCK', 10000, 'STREAMS', '{x}st', '$');
-  await sleep(50);
+  const next = reader.xread('BLOCK', 10000, 'STREAMS', '{x}st', id);
   const second = await redis.xadd('{x}st', '*', 'g', 'w');
   assert.deepEqual(await next, [['{x}st', [[second, ['g', 'w']]]]]);
   await redis.xgroup('CREATE', '{x}st', 'group', '0');

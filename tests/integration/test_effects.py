@@ -449,16 +449,21 @@ class Effects:
 
         eventually(leads, 20, f"node {node.number} leads group {group}", 0.2)
 
+    def lengthen(self, group):
+        """More than the log keeps, by one leader. False: it lost its leadership meanwhile."""
+        self.lead(self.by_snapshot, group)
+        key = b"{big}" if self.cluster.plain else TAGS[group][0] + b"big"
+        with self.by_snapshot.client() as c:
+            replies = c.pipeline([("SET", key, BIG)] * 24 + [("DEL", key)])
+        return not any(isinstance(reply, ReplyError) for reply in replies)
+
     def feed_by_snapshot(self):
         """The third node was away so long that the log no longer reaches back: it gets another's snapshot."""
         self.count(self.stays)
         self.stays.kill()
         self.cluster.wait_serving()
         for group in self.groups:
-            self.lead(self.by_snapshot, group)
-            key = b"{big}" if self.cluster.plain else TAGS[group][0] + b"big"
-            with self.by_snapshot.client() as c:
-                c.pipeline([("SET", key, BIG)] * 24 + [("DEL", key)])
+            eventually(lambda group=group: self.lengthen(group), 60, f"the log of group {group} is long", 0.1)
         self.save(self.by_snapshot)
         self.stays.start()
         # Of a group that has another leader by now it may get the log, which is whole on node 1.

@@ -482,6 +482,15 @@ def test_libraries_are_dumped_and_restored_in_the_format_of_redis(leader):
     assert names(leader) == []
 
 
+def test_a_library_that_replaces_takes_no_name_of_the_one_just_loaded(leader):
+    leader.call("FUNCTION", "FLUSH")
+    text = "#!lua name={}\nredis.register_function('f', function() return 1 end)"
+    assert leader.call("FUNCTION", "LOAD", text.format("a")) == b"a"
+    assert refused(leader.call, "FUNCTION", "LOAD", "REPLACE", text.format("b")) == "ERR Function f already exists"
+    assert leader.call("FUNCTION", "LOAD", "REPLACE", text.format("a")) == b"a"
+    leader.call("FUNCTION", "FLUSH")
+
+
 def test_a_function_cannot_be_loaded_in_a_transaction(leader):
     with leader.client() as c:
         c.call("MULTI")
