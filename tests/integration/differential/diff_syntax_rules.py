@@ -207,34 +207,26 @@ def _migrate_in_script(words, form, a, b):
     return words[0].upper() == b"MIGRATE" and form in ("multi", "script") and b"cannot be part of a transaction" in a.raw
 
 
-# ---- reported, and not in differences.md ----------------------------------------------------------------
-
-
-def reported(function):
-    """A small difference that is neither deliberate nor mended yet."""
-    DELIBERATE.append(Deliberate("", function))
-    return function
-
-
-@reported
+@deliberate("`HELLO` does nothing unless all of its arguments are fine, as in 7.2:")
 def _hello_in_order(words, form, a, b):
     """HELLO: Redis acts on AUTH before it looks at the options behind it."""
     wrong = b"Syntax error in HELLO option" in a.raw or b"Client names cannot contain" in a.raw
     return words[0].upper() == b"HELLO" and wrong and b"WRONGPASS" in b.raw
 
 
-@reported
+@deliberate("`FUNCTION LOAD` shows an option that it does not know up to its 128th byte.")
 def _long_option(words, form, a, b):
     """FUNCTION LOAD: an unknown option is shown up to its 128th byte, and as a whole by Redis."""
     head = b"-ERR Unknown option given: "
     return a.raw.startswith(head) and b.raw.startswith(a.raw[:-2]) and len(a.raw) > 128
 
 
-@reported
+@deliberate(
+    "`COMMAND GETKEYS` of a call that the command itself refuses may find other keys, none, or call the arguments invalid"
+)
 def _invalid_to_one(words, form, a, b):
-    """COMMAND GETKEYS of calls that cannot be: one of the servers gives the keys that it finds, or an empty list, and
-    the other calls the arguments invalid or finds others. PFMERGE without sources, MIGRATE with a key and KEYS, XREAD without STREAMS,
-    GEORADIUS with nothing behind STORE."""
+    """Calls that cannot be: one of the servers gives the keys that it finds, or an empty list, and the other calls the
+    arguments invalid or finds others."""
     name = words[0].upper()
     if name in (b"PFMERGE", b"MIGRATE") or (name in (b"XREAD", b"XREADGROUP") and b"STREAMS" not in _upper(words)):
         return form == "getkeys" and a.kind == "*" and (b"Invalid arguments" in b.raw or name == b"MIGRATE")
@@ -246,7 +238,7 @@ def _setting(words):
     return _upper(words[:2]) == [b"CONFIG", b"SET"]
 
 
-@reported
+@deliberate("`CONFIG SET` refuses some values for a reason with another text:")
 def _reason_of_setting(words, form, a, b):
     """CONFIG SET: the same setting is refused for another reason, such as a highest value of 31 bits and not of 63, a
     zero byte, or a number that is out of range and not unreadable."""
@@ -254,33 +246,27 @@ def _reason_of_setting(words, form, a, b):
     return _setting(words) and b"(possibly related to argument" in head and b.raw.startswith(head)
 
 
-@reported
+@deliberate("A name that is unknown is told before one that stands twice.")
 def _order_of_settings(words, form, a, b):
     """CONFIG SET: where a name is unknown, or a value is missing, and another stands there twice, Redis names what comes
     first."""
     return _setting(words) and b"Unknown option or number of arguments" in a.raw and b"duplicate parameter" in b.raw
 
 
-@reported
+@deliberate("`ZINCRBY k NX m`: the increment is no number.")
 def _increment_as_option(words, form, a, b):
     """ZINCRBY: Redis reads an increment such as NX as an option of ZADD, and has too few arguments left."""
     return words[0].upper() == b"ZINCRBY" and b"not a valid float" in a.raw and b"syntax error" in b.raw
 
 
-@reported
-def _empty_plain_node(words, form, a, b):
-    """RESTORE of a list with a node of its own for an empty element, which Redis never writes: it is refused there."""
-    return words[0].upper().startswith(b"RESTORE") and b"\x01\x00\x02" in b"".join(words) and b"Bad data format" in b.raw
-
-
-@reported
+@deliberate("Where nobody listens, the error is always that of connecting.")
 def _no_target(words, form, a, b):
     """MIGRATE to a port where nobody listens: Redis says that it cannot write, or that it cannot connect."""
     texts = (b"connecting to the client", b"writing to target instance")
     return words[0].upper() == b"MIGRATE" and a.raw.startswith(b"-IOERR") and b.raw == a.raw.replace(*texts)
 
 
-@reported
+@deliberate("`GEORADIUS` with nothing behind `STORE`, `SET k v PX GET`.")
 def _get_as_a_time(words, form, a, b):
     """COMMAND GETKEYSANDFLAGS SET: Redis takes a GET where a time should be for the option of that name."""
     upper = _upper(words)
