@@ -276,8 +276,15 @@ class Node:
         return self.kill(signal.SIGTERM)
 
     def stop(self):
+        """Returns once no thread runs any more: the signal reaches them one by one."""
+
+        def all_stopped():
+            tasks = pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/stat")
+            return all(t.read_text().rpartition(")")[2].split()[0] == "T" for t in tasks)
+
         os.kill(self.process.pid, signal.SIGSTOP)
         self.stopped = True
+        eventually(all_stopped, 10, f"node {self.number} has stopped", 0.001)
 
     def cont(self):
         os.kill(self.process.pid, signal.SIGCONT)

@@ -99,5 +99,7 @@ def test_times_survive_snapshots_and_restarts():
             assert c.call("OBJECT", "ENCODING", "small") == b"listpackex"
             assert c.call("HLEN", "big") == 2000
             assert c.call("HTTL", "after", "FIELDS", 1, "a")[0] > 900
-            eventually(lambda: c.call("HLEN", "short") == 1, 20, "the field that was short of its time is gone")
+            eventually(lambda: c.call("HLEN", "short") == 1, 20, "the field that was short of its time is over")
+            eventually(lambda: info(c, "stats")["expired_subkeys"] == "1", 20, "and has been deleted")
+            c.call("HSET", "after", "b", 1)  # behind it in the log
         assert len(cluster.digests()) == 1
