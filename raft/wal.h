@@ -100,6 +100,9 @@ struct wal_write {
 /* Append @n writes (one pwritev where it fits a segment). Not durable before wal_sync().
  * FULL: nothing was appended (the log stays usable), the ballast may have been given up. */
 MUST_CHECK int wal_write(struct wal *w, const struct wal_write *writes, size_t n);
+/* Whether wal_write() would do no more than append to the current segment: a new one takes syncs.
+ */
+MUST_CHECK bool wal_fits(const struct wal *w, const struct wal_write *writes, size_t n);
 /* As wal_write(), but when the disk is full, once per shortage, a quarter of the room that was the
  * ballast's is used. For writes that were on their way: only when they are durable can a snapshot
  * be taken that lets the log be cut. A single write of a snapshot and no entries may use all that

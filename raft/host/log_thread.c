@@ -722,6 +722,7 @@ static void give_back(struct log_thread *t)
 size_t log_thread_write_here(struct log_thread *t, struct log_job *job,
                              struct mail answers[LOG_ANSWERS_HERE])
 {
+    bool must_sync = false;
     size_t n;
 
     assert(job->type == LOG_JOB_WRITE);
@@ -737,6 +738,12 @@ size_t log_thread_write_here(struct log_thread *t, struct log_job *job,
         return 0;
     }
     list_add(&t->pending, job);
+    n = fill_writes(t, &must_sync);
+    if (!wal_fits(t->config.wal, t->writes_arg, n)) {
+        (void)list_pop(&t->pending);
+        give_back(t);
+        return 0;
+    }
     do_writes(t);
     n = t->n_answers;
     assert(n > 0 && n <= LOG_ANSWERS_HERE);

@@ -92,10 +92,10 @@ void log_thread_set_wal(struct log_thread *t, struct wal *wal);
 /* Raft thread: hand @job over. */
 void log_thread_put(struct log_thread *t, struct log_job *job);
 /* Raft thread: do the WRITE @job in this thread, if the log thread has nothing to do and no sync is
- * asked for, neither by the durability nor by the job. That saves two wake-ups of threads, which
- * cost more than such a write, but the caller stands still if the disk does.
- * Returns how many @answers there are (what the mailbox would have got), or 0: nothing was done,
- * put it. */
+ * asked for, neither by the durability nor by the job, nor needed for a new segment. That saves two
+ * wake-ups of threads, which cost more than such a write, but the caller stands still if the disk
+ * does. Returns how many @answers there are (what the mailbox would have got), or 0: nothing was
+ * done, put it. */
 #define LOG_ANSWERS_HERE 4u /* of a full disk, of room again, of the job */
 MUST_CHECK size_t log_thread_write_here(struct log_thread *t, struct log_job *job,
                                         struct mail answers[LOG_ANSWERS_HERE]);

@@ -585,6 +585,14 @@ static int write_all(struct wal *w, const struct wal_write *writes, size_t n, bo
     return WAL_OK;
 }
 
+bool wal_fits(const struct wal *w, const struct wal_write *writes, size_t n)
+{
+    const struct wal_segment *last = &w->segs[w->n_segs - 1];
+
+    return !w->failed && w->garbage_end == 0 &&
+           measure(writes, n).bytes <= last->file_bytes - last->used;
+}
+
 int wal_write(struct wal *w, const struct wal_write *writes, size_t n)
 {
     return write_all(w, writes, n, false);

@@ -153,6 +153,7 @@ static void segments_roll(void **state)
     assert_int_equal(wal_sync(f->w), WAL_OK);
     wal_get_stats(f->w, &s);
     assert_true(s.segments >= 11);
+    assert_int_equal(f->unfit, s.segments - 1);
     assert_int_equal(s.last_segment - s.first_segment + 1, s.segments);
     assert_true(s.bytes > 1000 * 700);
     for (int i = 0; i < 2; i++) {

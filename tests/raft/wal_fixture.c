@@ -433,12 +433,19 @@ int write_entries(struct fixture *f, uint32_t group, uint64_t term, uint64_t fir
     size_t n = (size_t)(last - first + 1);
     struct raft_entry **e = mem_alloc(n * sizeof(struct raft_entry *));
     struct wal_write x = {.group = group, .entries = e, .n_entries = n};
+    struct wal_stats before, after;
+    bool fits;
     int rc;
 
     for (size_t i = 0; i < n; i++) {
         e[i] = make_entry(group, term, first + i, size);
     }
+    wal_get_stats(f->w, &before);
+    fits = wal_fits(f->w, &x, 1);
+    f->unfit += !fits;
     rc = wal_write(f->w, &x, 1);
+    wal_get_stats(f->w, &after);
+    assert_true(!fits || after.last_segment == before.last_segment);
     for (size_t i = 0; i < n; i++) {
         raft_entry_unref(e[i]);
     }

@@ -41,6 +41,7 @@ struct fixture {
     struct wal_config config;
     struct wal *w;
     struct wal_recovery rec;
+    uint64_t unfit; /* write_entries() for which wal_fits() said no */
 };
 
 /* cmocka setup and teardown: *state is a fixture whose log is not open yet. */
