@@ -246,6 +246,12 @@ def _reason_of_setting(words, form, a, b):
     return _setting(words) and b"(possibly related to argument" in head and b.raw.startswith(head)
 
 
+@deliberate("Redis sometimes takes what stands before the zero byte.")
+def _zero_byte_in_setting(words, form, a, b):
+    """CONFIG SET of flags such as notify-keyspace-events, which Redis reads up to the zero byte."""
+    return _setting(words) and b"contains a NUL byte" in a.raw and b.raw == b"+OK\r\n"
+
+
 @deliberate("A name that is unknown is told before one that stands twice.")
 def _order_of_settings(words, form, a, b):
     """CONFIG SET: where a name is unknown, or a value is missing, and another stands there twice, Redis names what comes
@@ -264,6 +270,12 @@ def _no_target(words, form, a, b):
     """MIGRATE to a port where nobody listens: Redis says that it cannot write, or that it cannot connect."""
     texts = (b"connecting to the client", b"writing to target instance")
     return words[0].upper() == b"MIGRATE" and a.raw.startswith(b"-IOERR") and b.raw == a.raw.replace(*texts)
+
+
+@deliberate("The port is a number from 1 to 65535, and the target has to answer in the protocol.")
+def _no_redis_at_target(words, form, a, b):
+    """MIGRATE to what is no Redis: a proxy that accepts every connection and answers with HTTP, say."""
+    return words[0].upper() == b"MIGRATE" and a.raw.startswith(b"-IOERR") and b.raw == b"+OK\r\n"
 
 
 @deliberate("`GEORADIUS` with nothing behind `STORE`, `SET k v PX GET`.")
