@@ -228,7 +228,9 @@ def _invalid_to_one(words, form, a, b):
     """Calls that cannot be: one of the servers gives the keys that it finds, or an empty list, and the other calls the
     arguments invalid or finds others."""
     name = words[0].upper()
-    if name in (b"PFMERGE", b"MIGRATE") or (name in (b"XREAD", b"XREADGROUP") and b"STREAMS" not in _upper(words)):
+    no_streams = name in (b"XREAD", b"XREADGROUP") and b"STREAMS" not in _upper(words)
+    no_group = name == b"XREADGROUP" and b"GROUP" not in _upper(words)
+    if name in (b"PFMERGE", b"MIGRATE") or no_streams or no_group:
         return form == "getkeys" and a.kind == "*" and (b"Invalid arguments" in b.raw or name == b"MIGRATE")
     store = name in (b"GEORADIUS", b"GEORADIUSBYMEMBER") and _upper(words)[-1] in (b"STORE", b"STOREDIST")
     return form == "getkeys" and store and b.kind == "*" and b"Invalid arguments" in a.raw
