@@ -8,6 +8,7 @@
 Everything waits on conditions with deadlines; processes are ended by pid, only those started here.
 """
 
+import collections
 import contextlib
 import os
 import pathlib
@@ -45,17 +46,18 @@ def eventually(condition, within_s=20.0, what="condition", step_s=0.02):
         time.sleep(step_s)
 
 
-_used_ports = set()
+_reserved = collections.deque(maxlen=300)
 
 
 def free_port():
-    while True:
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
-        if port not in _used_ports:
-            _used_ports.add(port)
-            return port
+    """A port that stays free for its server also while that is down. A socket that does not listen is bound to it:
+    servers may listen beside it, as they set SO_REUSEADDR, but the kernel gives the port to no connection and to
+    nobody who asks for any. The last 300 ports are kept so, which is more than the clusters of a test have."""
+    s = socket.socket()
+    s.bind(("127.0.0.1", 0))
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # set before bind(), two processes could get one port
+    _reserved.append(s)
+    return s.getsockname()[1]
 
 
 # ---- a client ----------------------------------------------------------------------------------

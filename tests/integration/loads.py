@@ -17,6 +17,13 @@ import pytest
 from holdfast import SLOW, Client, ConnectionClosed, ReplyError, Session
 
 
+def skip_without_jemalloc(memory):
+    """For tests of the memory in use; @memory: the section of INFO. Other allocators, such as that of the sanitizers,
+    do not count what they hand out, and keep what is freed."""
+    if "jemalloc" not in memory["mem_allocator"]:
+        pytest.skip("without jemalloc nobody counts what is allocated")
+
+
 def fill(node, first, count, value_bytes=16, prefix="f", pipeline=1000, keys=None):
     """SET @count numbered keys through @node, or whoever leads: every write is acknowledged.
 

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from holdfast import Cluster, ReplyError, eventually
+from loads import skip_without_jemalloc
 
 MB = 1 << 20
 
@@ -67,11 +68,6 @@ def memory(node):
     return {k: float(v) for k, v in node.info("memory").items() if k.startswith("allocator_frag")}
 
 
-def skip_without_jemalloc(node):
-    if "jemalloc" not in node.info("memory")["mem_allocator"]:
-        pytest.skip("another allocator: nothing is moved")
-
-
 @pytest.fixture(scope="module")
 def one():
     with Cluster(nodes=1, plain=True, appendfsync="no") as cluster:
@@ -90,7 +86,7 @@ def test_only_jemalloc_allows_it(one):
 
 
 def test_gaps_go_and_others_are_served(one):
-    skip_without_jemalloc(one)
+    skip_without_jemalloc(one.info("memory"))
     with one.client() as c, one.client() as other:
         fill(c, 200000, 20000, 1)
         digest = c.call("DEBUG", "DIGEST")
@@ -134,7 +130,7 @@ def test_every_replica_moves_its_own_while_all_is_written():
     """Leader and followers move, writes of all types and a snapshot go on: the replicas stay equal."""
     with Cluster(nodes=3, plain=True, appendfsync="no", cluster_data_groups=1) as cluster:
         leader = cluster.leader()
-        skip_without_jemalloc(leader)
+        skip_without_jemalloc(leader.info("memory"))
         with leader.client() as c:
             fill(c, 40000, 10000, 2)
         cluster.wait_caught_up()

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from holdfast import Client, Cluster, ConnectionClosed, ReplyError, Session, Writers, eventually, free_port
+from holdfast import SLOW, Client, Cluster, ConnectionClosed, ReplyError, Session, Writers, eventually, free_port
 from loads import NodeMeta, PipelinedLoad, Probe, fill, segments, small_disk, snapshot_files, tree
 
 
@@ -622,11 +622,11 @@ def fixture_million():
 
 
 def patience_s(leader):
-    """How long a client may wait: 100 ms beyond what it waits anyhow, on a machine that does other
-    things as well."""
+    """How long a client may wait: 100 ms (more under sanitizers) beyond what it waits anyhow, on a machine that does
+    other things as well."""
     with Probe(leader, "SET", "probe", "0", pause_s=0.001) as quiet:
         time.sleep(1.5)
-    return 0.1 + 3 * quiet.longest_s()
+    return 0.1 * SLOW + 3 * quiet.longest_s()
 
 
 def test_keys_of_a_million_keys_costs_no_leadership(million):

@@ -9,6 +9,7 @@ import contextlib
 
 import pytest
 from holdfast import Client, Cluster, ReplyError, eventually, info
+from loads import skip_without_jemalloc
 
 LIMIT = 2 << 20  # of one command
 ENTRY, RESERVED = 1 << 30, 64 << 20
@@ -297,6 +298,7 @@ def test_fields_whose_time_is_over_go_in_batches():
 def test_keys_are_evicted_in_batches():
     """And the command for which that is done waits until there is room for it."""
     with batches_below(1_200_000, maxmemory_policy="allkeys-random") as c:
+        skip_without_jemalloc(info(c, "memory"))
         for name in NAMES:
             c.call("SET", name, "v" * 1000)
         memory = info(c, "memory")

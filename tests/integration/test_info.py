@@ -8,6 +8,7 @@ import time
 import pytest
 
 from holdfast import Cluster, ReplyError, eventually, fields, info
+from loads import skip_without_jemalloc
 
 TABLE = pathlib.Path(__file__).parents[1] / "data" / "recordings" / "info-fields.tsv"
 
@@ -168,8 +169,7 @@ def test_rates_rise_and_fall(leader):
 def test_memory_follows_the_data(leader):
     with leader.client() as c:
         before = info(c, "memory")
-        if "jemalloc" not in before["mem_allocator"]:
-            pytest.skip("the sanitizers' allocator keeps what is freed")
+        skip_without_jemalloc(before)
         for i in range(20):
             c.call("SET", f"{{m}}:{i}", "x" * 500_000)
         full = info(c, "memory")

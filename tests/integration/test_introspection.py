@@ -7,6 +7,7 @@ import time
 import pytest
 
 from holdfast import Cluster, ConnectionClosed, ReplyError, eventually, info
+from loads import skip_without_jemalloc
 
 
 @pytest.fixture(scope="module")
@@ -271,8 +272,7 @@ def test_what_is_evicted_is_an_event():
     """A round of evictions, and a single one that takes long: the name of the key is long. On a node of its own, whose
     log keeps such entries in memory."""
     with Cluster(nodes=1, plain=True) as cluster, cluster.leader().client() as c:
-        if "jemalloc" not in info(c, "memory")["mem_allocator"]:
-            pytest.skip("without jemalloc nobody counts what is allocated")
+        skip_without_jemalloc(info(c, "memory"))
         for first in range(0, 20000, 1000):
             c.pipeline([("SET", f"s:{i}", "v" * 1000) for i in range(first, first + 1000)])
         for i in range(3):

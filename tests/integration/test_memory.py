@@ -4,6 +4,7 @@
 import pytest
 
 from holdfast import Client, Cluster, ConnectionClosed, ReplyError, eventually
+from loads import skip_without_jemalloc
 
 MB = 1 << 20
 VALUE = "v" * 1000
@@ -12,8 +13,7 @@ VALUE = "v" * 1000
 @pytest.fixture(scope="module")
 def plain():
     with Cluster(nodes=3, plain=True) as c:
-        if "jemalloc" not in c.leader().info("memory")["mem_allocator"]:
-            pytest.skip("without jemalloc nobody counts what is allocated")
+        skip_without_jemalloc(c.leader().info("memory"))
         yield c
 
 
