@@ -127,7 +127,10 @@ static int get_header(const unsigned char *p, struct wal_segment_header *out)
     out->flags = get32(p + H_FLAGS);
     out->n_baselines = get32(p + H_N_BASELINES);
     out->file_bytes = get64(p + H_FILE_BYTES);
-    return out->records_end < WAL_RECORDS_AT ? WAL_FORMAT_BAD : WAL_FORMAT_OK;
+    if (out->records_end < WAL_RECORDS_AT || out->file_bytes < out->records_end) {
+        return WAL_FORMAT_BAD;
+    }
+    return WAL_FORMAT_OK;
 }
 
 int wal_format_get_header(const unsigned char *p, size_t n, struct wal_segment_header *out)

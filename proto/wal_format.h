@@ -100,7 +100,7 @@ struct wal_segment_header {
     uint64_t prev_end;    /* where the segment before ended, its records all durable; 0: unknown */
     uint64_t records_end; /* end of the baselines; all before was durable before the first write */
     uint64_t created_ms;  /* wall clock; for people */
-    uint64_t file_bytes;  /* as preallocated */
+    uint64_t file_bytes;  /* as preallocated: .records_end at least */
     uint32_t n_baselines;
 };
 
