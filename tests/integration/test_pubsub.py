@@ -100,15 +100,15 @@ def test_client_list_and_info_know_subscribers(node):
 def test_a_subscriber_that_does_not_read_is_closed(node):
     with node.client() as c:
         c.call("CONFIG", "SET", "client-output-buffer-limit", "pubsub 1mb 0 0")
-        with subscriber(node, "SUBSCRIBE", "a"):
-            before = node.call("PUBSUB", "NUMSUB", "a")
+        with subscriber(node, "SUBSCRIBE", "full"):
+            before = node.call("PUBSUB", "NUMSUB", "full")
             deadline = time.monotonic() + 20
-            while c.call("PUBLISH", "a", "x" * 100000) == 1:
+            while c.call("PUBLISH", "full", "x" * 100000) == 1:
                 assert time.monotonic() < deadline
-            assert before == [b"a", 1]
+            assert before == [b"full", 1]
         # One message above the limit does it as well.
-        with subscriber(node, "SUBSCRIBE", "a") as s:
-            c.call("PUBLISH", "a", "x" * 1100000)
+        with subscriber(node, "SUBSCRIBE", "full") as s:
+            c.call("PUBLISH", "full", "x" * 1100000)
             with pytest.raises(ConnectionClosed):
                 s.read()
         c.call("CONFIG", "SET", "client-output-buffer-limit", "pubsub 32mb 8mb 60")
@@ -132,10 +132,10 @@ def test_thousands_of_subscriptions(node):
 
 def test_whichever_node_takes_it_all_nodes_deliver(plain):
     with contextlib.ExitStack() as stack:
-        subs = [stack.enter_context(subscriber(n, "SUBSCRIBE", "a")) for n in plain.nodes]
+        subs = [stack.enter_context(subscriber(n, "SUBSCRIBE", "everywhere")) for n in plain.nodes]
         for i, n in enumerate(plain.nodes):
             with n.client() as p:
-                replies = p.pipeline([["PUBLISH", "a", f"{i}:{j}"] for j in range(500)])
+                replies = p.pipeline([["PUBLISH", "everywhere", f"{i}:{j}"] for j in range(500)])
                 assert replies == [1] * 500  # its own subscriber is the one it counts
         for s in subs:
             got = [s.read()[2].decode() for _ in range(1500)]
@@ -146,11 +146,11 @@ def test_whichever_node_takes_it_all_nodes_deliver(plain):
 def test_big_and_small_messages_keep_their_order_between_nodes(plain):
     here, there = plain.nodes[0], plain.nodes[1]
     sizes = [1, 300000, 5, 3000000, 0, 20]
-    with subscriber(there, "SUBSCRIBE", "a") as s, here.client() as p:
-        p.pipeline([["PUBLISH", "a", b"x" * n] for n in sizes])
+    with subscriber(there, "SUBSCRIBE", "sizes") as s, here.client() as p:
+        p.pipeline([["PUBLISH", "sizes", b"x" * n] for n in sizes])
         assert [len(s.read()[2]) for _ in sizes] == sizes
         with pytest.raises(ReplyError, match="^ERR the message is too large for the other nodes"):
-            p.call("PUBLISH", "a", b"x" * (64 << 20))
+            p.call("PUBLISH", "sizes", b"x" * (64 << 20))
 
 
 def test_messages_need_no_leader(plain):

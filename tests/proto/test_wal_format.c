@@ -128,8 +128,7 @@ static void headers_come_back(void **state)
     for (size_t n = 0; n < WAL_HEADER_BYTES; n++) {
         assert_int_equal(wal_format_get_header(p, n, &got), WAL_FORMAT_BAD);
     }
-    h.file_bytes =
-        h.records_end - 1; /* a file that is shorter than that could not be told from it */
+    h.file_bytes = h.records_end - 1; /* it could not be told from a file that was cut */
     wal_format_put_header(p, &h);
     assert_int_equal(wal_format_get_header(p, sizeof p, &got), WAL_FORMAT_BAD);
     h.version = WAL_FORMAT_VERSION + 1;

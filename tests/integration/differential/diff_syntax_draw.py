@@ -130,6 +130,7 @@ def session_seed(words):
     config = [word for pair in _CONFIG.items() for word in pair]
     return [
         (b"CONFIG", b"SET", b"slowlog-log-slower-than", b"-1", *config),
+        (b"SLOWLOG", b"RESET"),
         (b"ACL", b"DELUSER", *sorted({b"u1", b"u2", *words} - {b"default"})),
         (b"ACL", b"SETUSER", b"u1", b"on", b">secret", b"~x*", b"+ping"),
         (b"ACL", b"LOG", b"RESET"),
