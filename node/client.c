@@ -33,6 +33,8 @@
 #define INPUT_KEEP (32u * 1024) /* an idle client's buffers shrink to this */
 #define ACCEPTS_PER_TURN 1000
 #define WRITE_PER_TURN (1u << 20)
+#define UNREAD_MAX_BEFORE_AUTH 1024
+#define CLIENTS_MEMORY_MIN (128u * 1024) /* with less nobody could connect to change the limit */
 
 static void on_readable(struct ev_loop *loop, struct ev_io *w, int events);
 static void on_writable(struct ev_loop *loop, struct ev_io *w, int events);
@@ -424,11 +426,18 @@ static void account(struct client *c)
     c->memory = now;
 }
 
+/* 0: none. */
 static uint64_t memory_limit(const struct config *config)
 {
     int64_t limit = config->maxmemory_clients;
 
-    return limit >= 0 ? (uint64_t)limit : (uint64_t)config->maxmemory / 100 * (uint64_t)-limit;
+    if (limit == 0 || (limit < 0 && config->maxmemory == 0)) {
+        return 0;
+    }
+    if (limit < 0) {
+        limit = config->maxmemory / 100 * -limit;
+    }
+    return MAX_OF((uint64_t)limit, (uint64_t)CLIENTS_MEMORY_MIN);
 }
 
 static struct client *largest_client(struct node *n)
@@ -590,6 +599,13 @@ static bool output_exceeds_limit(struct client *c)
     return now - c->soft_limit_since_us > l->soft_seconds * 1000000;
 }
 
+/* A stranger who does not take his replies. Those that the socket has taken do not count, so this
+ * is for when a write was tried. */
+static bool hoards_before_auth(const struct client *c)
+{
+    return c->released - c->out_base > UNREAD_MAX_BEFORE_AUTH && exec_needs_auth(c);
+}
+
 static void flush_one(struct client *c)
 {
     account(c);
@@ -601,11 +617,11 @@ static void flush_one(struct client *c)
         close_slow(c);
         return;
     }
-    if (ev_is_active(&c->writer)) {
-        return; /* the socket is full: the event will come */
-    }
-    if (!write_some(c)) {
+    /* With an active writer the socket is full: the event will come. */
+    if (!ev_is_active(&c->writer) && !write_some(c)) {
         client_close(c);
+    } else if (hoards_before_auth(c)) {
+        close_slow(c);
     }
 }
 

@@ -502,6 +502,33 @@ def test_output_buffer_limits_close_who_does_not_read(leader):
             setter.call("CONFIG", "SET", "client-output-buffer-limit", "normal 0 0 0")
 
 
+def test_who_has_not_authenticated_may_leave_little_unread(leader):
+    """Replies that the socket takes at once do not count, however many they are."""
+    with leader.client() as admin:
+        admin.call("CONFIG", "SET", "requirepass", "sesame")
+        closed = int(info(admin, "stats")["client_output_buffer_limit_disconnections"])
+        try:
+            with leader.client() as c:
+                replies = c.pipeline([("PING",), ("x" * 1000,)] * 100 + [("AUTH", "sesame"), ("PING",)])
+                assert replies[-2:] == ["OK", "PONG"] and str(replies[0]) == "NOAUTH Authentication required."
+            with leader.client() as c:
+                c.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                address = "addr=%s:%d " % c.socket.getsockname()
+                with contextlib.suppress(ConnectionClosed, OSError):
+                    for _ in range(500):  # 65 MB; the sockets' own buffers take a few
+                        c.send_raw(b"PING\r\n" * 22_000)
+                        mine = [x for x in lines_of(admin) if address in x]
+                        assert all(int(re.search(r" omem=(\d+)", x)[1]) < 1_000_000 for x in mine)
+                eventually(lambda: not any(address in x for x in lines_of(admin)), what="it is closed")
+            assert int(info(admin, "stats")["client_output_buffer_limit_disconnections"]) == closed + 1
+            with leader.client() as c:  # who has authenticated may
+                c.call("AUTH", "sesame")
+                c.send_raw(Client.encode("ECHO", "x" * 10_000) * 1000)
+                assert {c.read() for _ in range(1000)} == {b"x" * 10_000}
+        finally:
+            admin.call("CONFIG", "SET", "requirepass", "")
+
+
 def test_maxclients():
     with Cluster(nodes=1, plain=True, maxclients=10) as cluster:
         node = cluster.leader()

@@ -144,3 +144,16 @@ def test_the_largest_client_goes_first(plain, leader):
         assert len(small.call("EXEC")) == 1
         assert len(kept.call("EXEC")) == 8
     leader.call("CONFIG", "SET", "maxmemory-clients", "0")
+
+
+def test_a_small_limit_of_clients_locks_nobody_out(leader):
+    with leader.client() as c:
+        try:
+            for limit, shown in (("1", b"1"), ("1%", b"1%")):
+                c.call("CONFIG", "SET", "maxmemory", 1 * MB if limit == "1%" else "0", "maxmemory-clients", limit)
+                for _ in range(3):
+                    with leader.client() as other:
+                        assert other.call("PING") == "PONG"
+                assert c.call("CONFIG", "GET", "maxmemory-clients") == [b"maxmemory-clients", shown]
+        finally:
+            leader.call("CONFIG", "SET", "maxmemory-clients", "0", "maxmemory", "0")
