@@ -78,6 +78,12 @@ static bool has_room_for_del(const struct cmd *c, const struct key *k)
     return (c->command->flags & CMD_WRITE) != 0 || k->n + DEL_OVERHEAD <= cmd_effect_max(c);
 }
 
+/* A read does not while CLIENT PAUSE is in force; a write that runs all the same needs the place. */
+static bool may_delete(const struct cmd *c)
+{
+    return (c->command->flags & CMD_WRITE) != 0 || !clients_are_paused(c->node);
+}
+
 /* A key past its time: on the leader it goes, with its effect, if it @may; on a replica it is
  * hidden. */
 static struct item *unless_expired(struct cmd *c, uint32_t db, const struct key *k, struct item *it,
@@ -86,7 +92,7 @@ static struct item *unless_expired(struct cmd *c, uint32_t db, const struct key 
     if (it == NULL || !access_is_expired(c, it)) {
         return it;
     }
-    if (may && on_leader(c) && has_room_for_del(c, k)) {
+    if (may && on_leader(c) && may_delete(c) && has_room_for_del(c, k)) {
         keyspace_delete(c->ks, db, it);
         access_changed(c, db, k);
         effect_del_db(c, db, k);

@@ -16,8 +16,8 @@
 
 /* The item of @name, or NULL; fills @k for the calls below. A key past its time is missing: on the
  * leader it is deleted here (with its effect), on a replica only hidden, and for a command that
- * writes nothing if the log entry is full; while applying from the log nothing expires. Updates the
- * access clock, except access_look() and access_peek(). */
+ * writes nothing if the log entry is full or CLIENT PAUSE is in force; while applying from the log
+ * nothing expires. Updates the access clock, except access_look() and access_peek(). */
 struct item *access_read(struct cmd *c, const struct arg *name, struct key *k);
 struct item *access_write(struct cmd *c, const struct arg *name, struct key *k);
 /* As access_read(), which counts hits and misses, but leaves the clock alone: TTL, TYPE, EXISTS. */

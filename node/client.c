@@ -846,11 +846,13 @@ static void expire_parked(struct link *head, int64_t now_us)
     }
 }
 
+bool clients_are_paused(const struct node *n) { return n->clients.pause_until_ms > n->now_wall_ms; }
+
 static void end_pause(struct node *n)
 {
     struct clients *all = &n->clients;
 
-    if (!link_is_in(&all->paused) || all->pause_until_ms > n->now_wall_ms) {
+    if (!link_is_in(&all->paused) || clients_are_paused(n)) {
         return;
     }
     all->pause_until_ms = 0;

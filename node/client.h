@@ -224,6 +224,9 @@ void clients_serve_busy(struct node *n);
 void clients_run_resumed(struct node *n);
 /* End of turn: decide gates, write, free what was closed. */
 void clients_flush(struct node *n);
+/* CLIENT PAUSE is in force, in either mode: the dataset stays as it is. The node itself neither
+ * expires nor evicts, and a read hides what is past its time. */
+bool clients_are_paused(const struct node *n);
 /* Parked, paused and blocked clients whose time is up; reads that wait for a lease. */
 void clients_check_deadlines(struct node *n);
 /* Close idle clients, enforce output limits: some at each call. */

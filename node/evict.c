@@ -402,7 +402,7 @@ static int64_t tenacity_us(const struct node *n)
 
 enum evict_result evict_make_room(struct node *n)
 {
-    if (LIKELY(n->config.maxmemory == 0)) {
+    if (LIKELY(n->config.maxmemory == 0) || clients_are_paused(n)) {
         return EVICT_OK;
     }
     return note_result(n, make_room(n, tenacity_us(n)));
@@ -410,6 +410,9 @@ enum evict_result evict_make_room(struct node *n)
 
 void evict_cron(struct node *n)
 {
+    if (clients_are_paused(n)) {
+        return;
+    }
     /* What is left the next call goes on with. */
     (void)note_result(n, n->config.maxmemory > 0 ? make_room(n, CRON_BUDGET_US) : EVICT_OK);
 }

@@ -23,7 +23,7 @@ struct evict *evict_new(void);
 void evict_free(struct evict *e); /* NULL is allowed */
 
 /* Before a command: make room for at most some hundred microseconds (maxmemory-eviction-tenacity).
- * Cheap below the limit. */
+ * Cheap below the limit. While CLIENT PAUSE is in force nothing goes, and all is EVICT_OK. */
 enum evict_result evict_make_room(struct node *n);
 /* Go on making room while no commands come. */
 void evict_cron(struct node *n);

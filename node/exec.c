@@ -710,7 +710,7 @@ bool exec_expire(struct group *g, int64_t budget_us)
     int64_t before;
     bool more;
 
-    if (!group_serves(g) || g->ks == NULL || g->disk_full) {
+    if (!group_serves(g) || g->ks == NULL || g->disk_full || clients_are_paused(n)) {
         return false;
     }
     node_refresh_clocks(n);

@@ -36,7 +36,8 @@ void exec_call_within(struct cmd *outer, struct cmd *sub);
 /* Apply a batch of effects from the log to @g. -1: it is not valid. */
 MUST_CHECK int exec_apply(struct group *g, const void *p, size_t n);
 
-/* Delete keys that are due, for about @budget_us; true while more are due. */
+/* Delete keys that are due, for about @budget_us; true while more are due. Nothing goes while
+ * CLIENT PAUSE is in force. */
 bool exec_expire(struct group *g, int64_t budget_us);
 
 /* Free on the bg thread. NULL is allowed. */

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from holdfast import SLOW, Client, Cluster, ConnectionClosed, ReplyError, Session, eventually, info
+from subscribers import pushed, subscriber
 
 
 # These tests talk to one leader: it should not change because the machine is busy.
@@ -419,17 +420,29 @@ def test_client_pause_write_lets_reads_through(leader):
         assert writer.read() == "OK" and reader.call("GET", "k") == b"w"
 
 
-def test_no_key_expires_while_writes_are_paused(leader):
-    """Expiry is a write: a pause holds it back, also the one a read would bring about."""
-    with leader.client() as c:
-        run(c, "SET gone v PX 100", "CLIENT PAUSE 60000 WRITE")
+@pytest.mark.parametrize("mode", ("WRITE", "ALL"))
+def test_no_key_expires_while_writes_are_paused(plain, leader, mode):
+    """Expiry is a write: a pause holds back the node's own, and the one a read would bring about."""
+    follower = plain.followers()[0]
+    with leader.client() as c, subscriber(leader, "PSUBSCRIBE", "__keyevent@0__:*") as events:
+        run(c, "FLUSHALL", "CONFIG SET notify-keyspace-events Egxh")
+        # At one moment: neither is past its time before the pause.
+        lines = ("SET gone v PX 100", "HSET hash f v", "HPEXPIRE hash 100 FIELDS 1 f", f"CLIENT PAUSE 60000 {mode}")
+        assert run(c, "MULTI", *lines, "EXEC")[-1] == ["OK", 1, [1], "OK"]
         try:
-            time.sleep(0.3)
-            assert c.call("DBSIZE") == c.call("DBSIZE")
-            assert c.call("GET", "gone") is None
+            eventually(lambda: follower.call("DBSIZE") == 2, what="the follower has both")
+            applied = follower.group()["applied"]
+            if mode == "WRITE":
+                eventually(lambda: run(c, "GET gone", "HGET hash f") == [None, None], what="both are hidden")
+            time.sleep(0.5)  # the time of some rounds of the cron
+            if mode == "WRITE":
+                assert run(c, "EXISTS gone", "TTL gone", "RANDOMKEY", "DBSIZE") == [0, -2, b"hash", 2]
+                names = {m[2].split(b":")[-1] for m in pushed(events)}
+                assert names == {b"hset", b"expire", b"hexpire"}
+            assert follower.group()["applied"] == applied and follower.call("DBSIZE") == 2
         finally:
-            c.call("CLIENT", "UNPAUSE")
-        eventually(lambda: c.call("EXISTS", "gone") == 0, what="it is gone")
+            run(c, "CLIENT UNPAUSE", "CONFIG SET notify-keyspace-events ")
+        eventually(lambda: follower.call("DBSIZE") == 0, what="both are gone")
 
 
 def test_client_unblock(plain):

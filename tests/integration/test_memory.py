@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """maxmemory and maxmemory-clients on real nodes: who goes, and that replicas stay equal."""
 
+import time
+
 import pytest
 
 from holdfast import Client, Cluster, ConnectionClosed, ReplyError, eventually
@@ -90,6 +92,21 @@ def test_the_limit_holds_while_keys_come(plain, leader, policy):
     assert evicted > 10000
     assert evicted + leader.call("DBSIZE") == 20000
     assert_replicas_are_equal(plain)
+
+
+def test_nothing_is_evicted_while_writes_are_paused(leader):
+    fill(leader, 0, 4000)
+    with leader.client() as c:
+        c.call("CLIENT", "PAUSE", "60000", "WRITE")
+        try:
+            limit(leader, "allkeys-random", -2 * MB)
+            for _ in range(5):  # commands, and rounds of the cron
+                assert c.call("GET", "key:0") == VALUE.encode()
+                time.sleep(0.1)
+            assert c.call("DBSIZE") == 4000 and leader.info("stats")["evicted_keys"] == "0"
+        finally:
+            c.call("CLIENT", "UNPAUSE")
+        eventually(lambda: c.call("DBSIZE") < 4000, what="keys are evicted")
 
 
 def test_what_is_used_often_stays(plain, leader):
