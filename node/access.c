@@ -78,7 +78,8 @@ static bool has_room_for_del(const struct cmd *c, const struct key *k)
     return (c->command->flags & CMD_WRITE) != 0 || k->n + DEL_OVERHEAD <= cmd_effect_max(c);
 }
 
-/* A read does not while CLIENT PAUSE is in force; a write that runs all the same needs the place. */
+/* A read does not while CLIENT PAUSE is in force; a write that runs all the same needs the place.
+ */
 static bool may_delete(const struct cmd *c)
 {
     return (c->command->flags & CMD_WRITE) != 0 || !clients_are_paused(c->node);

@@ -312,24 +312,27 @@ static void unpark_state(struct client *c)
     c->park_expired = false;
 }
 
-/* CLIENT PAUSE holds this command back. */
-static bool is_paused(struct client *c, const struct command *command)
+bool exec_may_write(struct node *n, const struct command *command, const struct arg *argv, int argc)
 {
-    struct clients *all = &c->node->clients;
-    uint32_t flags = command->flags;
+    return scripts_is_command(command) ? scripts_may_write(n, command, argv, argc)
+                                       : (command->flags & (CMD_WRITE | CMD_MAY_REPLICATE)) != 0;
+}
 
-    if (all->pause_until_ms <= c->node->now_wall_ms) {
+/* CLIENT PAUSE holds this command back. */
+static bool is_paused(struct client *c, const struct command *command, const struct arg *argv,
+                      int argc)
+{
+    struct node *n = c->node;
+
+    if (LIKELY(!clients_are_paused(n))) {
         return false;
     }
-    if (!all->pause_writes_only) {
+    if (!n->clients.pause_writes_only) {
         /* Unpausing must stay possible. */
         return strcmp(command->full_name, "client|unpause") != 0 &&
                strcmp(command->full_name, "client|pause") != 0;
     }
-    if (command->fn == cmd_exec) {
-        flags = txn_flags(c);
-    }
-    return (flags & (CMD_WRITE | CMD_MAY_REPLICATE)) != 0;
+    return command->fn == cmd_exec ? txn_may_write(c) : exec_may_write(n, command, argv, argc);
 }
 
 static enum exec_result hold_back(struct client *c)
@@ -538,7 +541,7 @@ enum exec_result exec_request(struct client *c, const struct arg *argv, int argc
     if (UNLIKELY((c->flags & (CLIENT_PUBSUB | CLIENT_MONITOR)) != 0) && !mode_allows(c, command)) {
         return refused(c, command, from);
     }
-    if (is_paused(c, command)) {
+    if (is_paused(c, command, argv, argc)) {
         return hold_back(c);
     }
     /* The boot clock was read when the turn began, or behind the last command. */

@@ -54,6 +54,11 @@ size_t exec_bytes_max(const struct node *n);
 MUST_CHECK bool exec_fits(const struct node *n, const struct command *command,
                           const struct arg *argv, int argc, size_t taken);
 
+/* The command writes, or may: what CLIENT PAUSE WRITE holds back. As in Redis that is also what may
+ * replicate there: messages, and PFCOUNT, which keeps what it has counted. */
+bool exec_may_write(struct node *n, const struct command *command, const struct arg *argv,
+                    int argc);
+
 /* True when @c must authenticate first. */
 bool exec_needs_auth(const struct client *c);
 

@@ -145,6 +145,17 @@ static uint64_t count_watching(const struct node *n)
     return watching;
 }
 
+/* Held by CLIENT PAUSE. */
+static uint64_t count_paused(const struct clients *all)
+{
+    uint64_t paused = 0;
+
+    for (const struct link *l = all->paused.next; l != &all->paused; l = l->next) {
+        paused++;
+    }
+    return paused;
+}
+
 static void info_clients(struct node *n, struct buf *out)
 {
     struct raft_host_status host;
@@ -159,7 +170,7 @@ static void info_clients(struct node *n, struct buf *out)
     number(out, "maxclients", (uint64_t)n->config.maxclients);
     number(out, "client_recent_max_input_buffer", n->stats.clients_input_max);
     number(out, "client_recent_max_output_buffer", n->stats.clients_output_max);
-    number(out, "blocked_clients", n->clients.n_blocked);
+    number(out, "blocked_clients", n->clients.n_blocked + count_paused(&n->clients));
     number(out, "tracking_clients", tracking_figures(n->tracking).clients);
     number(out, "watching_clients", count_watching(n));
     number(out, "clients_in_timeout_table", count_deadlines(&n->clients));

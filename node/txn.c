@@ -44,6 +44,18 @@ uint32_t txn_flags(const struct client *c)
     return flags;
 }
 
+bool txn_may_write(const struct client *c)
+{
+    bool any = false;
+
+    for (int i = 0; i < c->n_queued; i++) {
+        const struct queued *q = &c->queued[i];
+
+        any |= exec_may_write(c->node, q->command, q->argv, q->argc);
+    }
+    return any;
+}
+
 /* Some of what is queued is over the whole keyspace. */
 static bool is_over_keyspace(const struct client *c)
 {

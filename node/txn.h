@@ -14,6 +14,8 @@ MUST_CHECK bool txn_enqueue(struct client *c, struct cmd *cmd);
 enum route txn_route(struct client *c, struct cmd *cmd, uint16_t *slot);
 /* Union of the flags of what is queued. */
 uint32_t txn_flags(const struct client *c);
+/* exec_may_write() is true of some of what is queued. */
+bool txn_may_write(const struct client *c);
 /* Forget the queue and the watches. */
 void txn_discard(struct client *c);
 void txn_release(struct client *c);

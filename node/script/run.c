@@ -479,6 +479,15 @@ uint32_t scripts_flags(struct node *n, const struct command *command, const stru
     return flags & SCRIPT_NO_WRITES ? CMD_READONLY : CMD_WRITE;
 }
 
+bool scripts_may_write(struct node *n, const struct command *command, const struct arg *argv,
+                       int argc)
+{
+    uint32_t flags = flags_of(n, command, argv, argc);
+
+    return flags & SCRIPT_PLAIN ? (command->flags & CMD_READONLY) == 0
+                                : (flags & SCRIPT_NO_WRITES) == 0;
+}
+
 bool scripts_denies_oom(struct node *n, const struct command *command, const struct arg *argv,
                         int argc)
 {

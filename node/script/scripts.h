@@ -50,6 +50,11 @@ bool scripts_is_of_system(const struct command *command);
 uint32_t scripts_flags(struct node *n, const struct command *command, const struct arg *argv,
                        int argc);
 
+/* CLIENT PAUSE WRITE holds it back: its script does not say that it writes nothing. The read-only
+ * kinds of these commands run old scripts. */
+bool scripts_may_write(struct node *n, const struct command *command, const struct arg *argv,
+                       int argc);
+
 /* Its script says that it writes, and not that it may when memory is out. */
 bool scripts_denies_oom(struct node *n, const struct command *command, const struct arg *argv,
                         int argc);

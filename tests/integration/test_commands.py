@@ -420,6 +420,43 @@ def test_client_pause_write_lets_reads_through(leader):
         assert writer.read() == "OK" and reader.call("GET", "k") == b"w"
 
 
+LIBRARY = """#!lua name=pause
+redis.register_function{function_name='reads', callback=function() return 1 end, flags={'no-writes'}}
+redis.register_function('writes', function() return 1 end)"""
+
+
+def test_client_pause_write_holds_back_what_may_write(leader):
+    """Of a script counts what it says of itself; a message counts as a write, as in Redis, which may replicate it."""
+    reads, writes, old = "#!lua flags=no-writes\nreturn 1", "#!lua\nreturn 1", "return 1"
+    with leader.client() as c, contextlib.ExitStack() as clients:
+        sha = {script: c.call("SCRIPT", "LOAD", script) for script in (reads, writes, old)}
+        c.call("FUNCTION", "LOAD", "REPLACE", LIBRARY)
+        free = [("EVAL", reads, 0), ("EVAL_RO", reads, 0), ("EVAL_RO", old, 0), ("EVALSHA", sha[reads], 0)]
+        free += [("EVALSHA_RO", sha[old], 0), ("FCALL", "reads", 0), ("FCALL_RO", "reads", 0)]
+        held = [("EVAL", writes, 0), ("EVAL", old, 0), ("EVALSHA", sha[writes], 0), ("EVALSHA", sha[old], 0)]
+        held += [("FCALL", "writes", 0), ("PFCOUNT", "none"), ("PUBLISH", "ch", "m"), ("SPUBLISH", "ch", "m")]
+        results = [1, 1, 1, 1, 1, 0, 0, 0]
+        transactions = [clients.enter_context(leader.client()) for _ in range(3)]
+        for t, words in zip(transactions, (free[0], free[5], held[1]), strict=True):
+            run(t, "MULTI")
+            t.call(*words)
+        c.call("CLIENT", "PAUSE", "60000", "WRITE")
+        try:
+            assert [c.call(*words) for words in free] == [1] * len(free)
+            assert [t.call("EXEC") for t in transactions[:2]] == [[1], [1]]
+            waiting = [clients.enter_context(leader.client()) for _ in held]
+            for w, words in zip(waiting, held, strict=True):
+                w.send(*words)
+            transactions[2].send("EXEC")
+            count = str(len(held) + 1)
+            eventually(lambda: info(c, "clients")["blocked_clients"] == count, what="all others are held back")
+        finally:
+            c.call("CLIENT", "UNPAUSE")
+        assert [w.read() for w in waiting] == results and transactions[2].read() == [1]
+        assert info(c, "clients")["blocked_clients"] == "0"
+        c.call("FUNCTION", "DELETE", "pause")
+
+
 @pytest.mark.parametrize("mode", ("WRITE", "ALL"))
 def test_no_key_expires_while_writes_are_paused(plain, leader, mode):
     """Expiry is a write: a pause holds back the node's own, and the one a read would bring about."""
