@@ -90,7 +90,7 @@ static struct library *load_from_map(struct scripts *s, const struct cluster_tex
 
     buf_init(&error);
     lib = library_new(s, text->text, text->text_n, &error);
-    if (lib == NULL || !library_load(s, lib, &error)) {
+    if (lib == NULL || !library_load(s, lib, false, &error)) {
         /* It was loaded once, where it was given: this node's version may be another. */
         log_warning("the cluster's library %.*s cannot be loaded here: %.*s", (int)text->name_n,
                     text->name, (int)error.len, buf_head(&error));

@@ -49,7 +49,7 @@ static bool make_load(struct system_change *s, struct cluster_change *out)
     buf_init(&error);
     out->map = CLUSTER_MAP_FUNCTIONS;
     lib = library_new(scripts, text->p, text->n, &error);
-    if (lib != NULL && (replace || is_new(s, lib)) && library_load(scripts, lib, &error)) {
+    if (lib != NULL && (replace || is_new(s, lib)) && library_load(scripts, lib, true, &error)) {
         ok = is_free_of_clashes(s, lib) && library_add_to_change(s, lib, out);
     }
     if (error.len > 0) {

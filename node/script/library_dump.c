@@ -56,7 +56,7 @@ static bool take_library(void *ctx, const char *text, size_t n)
     struct library *lib = library_new(scripts, text, n, &r->error);
     const struct function *f;
 
-    if (lib == NULL || !library_load(scripts, lib, &r->error)) {
+    if (lib == NULL || !library_load(scripts, lib, true, &r->error)) {
         library_free(scripts, lib);
         return false;
     }

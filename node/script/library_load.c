@@ -3,6 +3,7 @@
  * node/script/library_load.c - a library made of its text: the first line, and the functions that
  * the rest registers. See node/script/library_table.h. */
 #include "base/clock.h"
+#include "base/crc.h"
 #include "base/mem.h"
 #include "node/script/library_table.h"
 
@@ -308,8 +309,8 @@ static bool read_metadata(struct library *lib, struct buf *error)
 /* Run the text, which registers its functions. */
 static bool run_text(struct scripts *s, struct library *lib, struct buf *error)
 {
-    lua_State *L = s->functions.L;
-    struct library_table *t = s->libraries;
+    struct vm *vm = &s->functions;
+    lua_State *L = vm->L;
     bool ok;
 
     if (!vm_compile(L, lib->text, lib->text_n, CHUNK)) {
@@ -317,13 +318,15 @@ static bool run_text(struct scripts *s, struct library *lib, struct buf *error)
         lua_settop(L, 1);
         return false;
     }
-    t->loading = lib;
-    t->load_until_us = clock_boot_us() + LOAD_US_MAX;
-    s->functions.end_error = "ERR FUNCTION LOAD timeout";
+    s->libraries->loading = lib;
+    vm->end_error = "ERR FUNCTION LOAD timeout";
+    vm->alike = vm->seeded = true;
+    rng_init(&vm->rng, crc64_jones(0, lib->text, lib->text_n));
     push_loading_lib(L);
     vm_set_index(L, "redis");
-    ok = vm_call(&s->functions, 0);
-    t->loading = NULL;
+    ok = vm_call(vm, 0);
+    vm->alike = false;
+    s->libraries->loading = NULL;
     if (!ok) {
         lua_getfield(L, -1, "err");
         buf_printf(error, "ERR Error registering functions: %s", lua_tostring(L, -1));
@@ -336,7 +339,9 @@ static bool run_text(struct scripts *s, struct library *lib, struct buf *error)
 
 bool libraries_may_go_on(const struct scripts *s)
 {
-    return s->libraries->loading == NULL || clock_boot_us() < s->libraries->load_until_us;
+    const struct library_table *t = s->libraries;
+
+    return t->loading == NULL || t->load_until_us == 0 || clock_boot_us() < t->load_until_us;
 }
 
 struct library *library_new(struct scripts *s, const char *text, size_t n, struct buf *error)
@@ -352,9 +357,18 @@ struct library *library_new(struct scripts *s, const char *text, size_t n, struc
     return NULL;
 }
 
-bool library_load(struct scripts *s, struct library *lib, struct buf *error)
+bool library_load(struct scripts *s, struct library *lib, bool is_new, struct buf *error)
 {
-    if (!run_text(s, lib, error)) {
+    const int64_t *memory_limit = s->functions.memory_limit;
+    bool ok;
+
+    if (!is_new) {
+        s->functions.memory_limit = NULL;
+    }
+    s->libraries->load_until_us = is_new ? clock_boot_us() + LOAD_US_MAX : 0;
+    ok = run_text(s, lib, error);
+    s->functions.memory_limit = memory_limit;
+    if (!ok) {
         return false;
     }
     if (lib->n == 0) {

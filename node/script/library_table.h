@@ -34,7 +34,7 @@ struct library_table {
     int by_name;             /* registry reference: {name in lower case = struct function} */
     uint64_t revision;       /* of the map these were made of */
     struct library *loading; /* register_function() adds to it */
-    int64_t load_until_us;
+    int64_t load_until_us;   /* boot clock; 0: no limit */
 };
 
 /* ---- node/script/library_load.c ---- */
@@ -43,8 +43,12 @@ struct library_table {
  * NULL:
  * *@error, with its code, says why. */
 struct library *library_new(struct scripts *s, const char *text, size_t n, struct buf *error);
-/* Give it its functions: its text is run. False: *@error, with its code, says why not. */
-MUST_CHECK bool library_load(struct scripts *s, struct library *lib, struct buf *error);
+/* Give it its functions: its text is run. False: *@error, with its code, says why not. It comes to
+ * the same on every node, as the functions of a text are those of the cluster: chance is that of
+ * the text. @is_new: it is limited in time and memory; one that the cluster has passed that once.
+ */
+MUST_CHECK bool library_load(struct scripts *s, struct library *lib, bool is_new,
+                             struct buf *error);
 void library_free(struct scripts *s, struct library *lib); /* NULL is allowed */
 /* The library "redis" that functions see. */
 void library_push_redis(lua_State *L);

@@ -286,13 +286,54 @@ static int guarded_randomseed(lua_State *L)
     return 0;
 }
 
+/* As Lua's, but for the address of a table, say, in a text that has to be alike on all nodes. */
+static int guarded_tostring(lua_State *L)
+{
+    luaL_checkany(L, 1);
+    if (luaL_callmeta(L, 1, "__tostring")) {
+        return 1;
+    }
+    switch (lua_type(L, 1)) {
+    case LUA_TNUMBER:
+        lua_pushstring(L, lua_tostring(L, 1));
+        break;
+    case LUA_TSTRING:
+        lua_pushvalue(L, 1);
+        break;
+    case LUA_TBOOLEAN:
+        lua_pushstring(L, lua_toboolean(L, 1) ? "true" : "false");
+        break;
+    case LUA_TNIL:
+        lua_pushliteral(L, "nil");
+        break;
+    default:
+        lua_pushfstring(L, "%s: %p", luaL_typename(L, 1),
+                        vm_of(L)->alike ? NULL : lua_topointer(L, 1));
+    }
+    return 1;
+}
+
 /* A script cannot switch the collection off for those that follow. */
 static int guarded_collectgarbage(lua_State *L)
 {
     const char *what = luaL_optstring(L, 1, "collect");
 
+    if (strcmp(what, "count") == 0 && vm_of(L)->alike) {
+        lua_pushinteger(L, 0);
+        return 1;
+    }
+
     if (strcmp(what, "collect") != 0 && strcmp(what, "count") != 0 && strcmp(what, "step") != 0) {
         return luaL_error(L, "collectgarbage('%s') is not allowed in scripts", what);
+    }
+    return original(L);
+}
+
+static int guarded_gcinfo(lua_State *L)
+{
+    if (vm_of(L)->alike) {
+        lua_pushinteger(L, 0);
+        return 1;
     }
     return original(L);
 }
@@ -347,6 +388,8 @@ static void guard_base(lua_State *L)
     lua_setfield(L, -2, "pairs");
     wrap(L, "pcall", caught_as_text);
     wrap(L, "collectgarbage", guarded_collectgarbage);
+    wrap(L, "gcinfo", guarded_gcinfo);
+    set_function(L, "tostring", guarded_tostring);
     set_function(L, "xpcall", guarded_xpcall);
     set_function(L, "load", guarded_load);
     set_function(L, "loadstring", guarded_loadstring);

@@ -30,7 +30,8 @@ struct vm {
     const int64_t *memory_limit; /* bytes that a run may add; NULL, or 0 there: any number */
     bool json_grew;              /* a big text was made by cjson, which keeps its buffer */
     struct rng rng;              /* math.random */
-    bool seeded;                 /* by the script that runs: the next one begins by chance again */
+    bool seeded;                 /* .rng is not by chance: the next script begins by chance again */
+    bool alike; /* what runs has to do the same on every node: addresses and memory do not show */
     void *owner;
     /* Called every VM_INTERRUPT_INSTRUCTIONS while a script runs: false ends it. */
     bool (*interrupt)(struct vm *vm);

@@ -2,6 +2,7 @@
 """Scripts and functions (node/script), on real nodes: atomic effects, slow ones, where they may run,
 functions on all nodes."""
 
+import contextlib
 import signal
 import time
 
@@ -489,6 +490,51 @@ def test_a_library_that_replaces_takes_no_name_of_the_one_just_loaded(leader):
     assert refused(leader.call, "FUNCTION", "LOAD", "REPLACE", text.format("b")) == "ERR Function f already exists"
     assert leader.call("FUNCTION", "LOAD", "REPLACE", text.format("a")) == b"a"
     leader.call("FUNCTION", "FLUSH")
+
+
+def lists(plain):
+    return [sorted(repr(entry) for entry in node.call("FUNCTION", "LIST")) for node in plain.nodes]
+
+
+def test_a_text_registers_the_same_functions_on_every_node(plain, leader):
+    """Chance is that of the text; addresses and memory do not show. Called, a function has its own chance."""
+    leader.call("FUNCTION", "FLUSH")
+    for i in range(8):
+        leader.call("FUNCTION", "LOAD", f"""#!lua name=r{i}
+            local name = math.random(1e6) .. tostring({{}}) .. tostring(tostring) .. collectgarbage('count') .. gcinfo()
+            redis.register_function('r{i}_' .. name:gsub('%W', '_'), function() return 1 end)""")  # fmt: skip
+    loaded = {f"r{i}".encode() for i in range(8)}
+    for i in range(20):
+        text = f"#!lua name=m{i}\nif math.random() < 0.5 then error('no') end\n"
+        text += f"redis.register_function('m{i}', function() return math.random(1e9) end)"
+        with contextlib.suppress(ReplyError):
+            loaded.add(leader.call("FUNCTION", "LOAD", text))
+    assert 10 < len(loaded) < 26
+    eventually(lambda: all(len(entries) == len(loaded) for entries in lists(plain)), what="all are everywhere")
+    first, *others = lists(plain)
+    assert all(entries == first for entries in others)
+    name = next(n for n in loaded if n.startswith(b"m"))
+    given = leader.call("FCALL", name, 0)
+    dump = leader.call("FUNCTION", "DUMP")
+    assert leader.call("FUNCTION", "RESTORE", dump, "FLUSH") == "OK"
+    assert leader.call("FCALL", name, 0) != given
+    leader.call("FUNCTION", "FLUSH")
+
+
+def test_limits_of_memory_are_those_of_the_node_that_is_asked(plain, leader):
+    leader.call("FUNCTION", "FLUSH")
+    others = [node for node in plain.nodes if node is not leader]
+    for node in others:
+        node.call("CONFIG", "SET", "lua-memory-limit", "1mb")
+    text = "#!lua name=big\nlocal s = string.rep('x', 5e6)\nredis.register_function('size', function() return #s end)"
+    try:
+        assert "not enough memory" in refused(others[0].call, "FUNCTION", "LOAD", text)
+        assert leader.call("FUNCTION", "LOAD", text) == b"big"
+        eventually(lambda: all(len(entries) == 1 for entries in lists(plain)), what="it is everywhere")
+    finally:
+        for node in others:
+            node.call("CONFIG", "SET", "lua-memory-limit", "1gb")
+        leader.call("FUNCTION", "FLUSH")
 
 
 def test_a_function_cannot_be_loaded_in_a_transaction(leader):
