@@ -478,13 +478,36 @@ void migrate_begin(struct migration *m)
 {
     m->since_us = m->client->node->now_us;
     m->client->block_arg[0] = (uint64_t)(uintptr_t)m;
+    m->next = m->client->node->migrations;
+    m->client->node->migrations = m;
     client_wait(m->client, goes_on, 0);
     /* Not at once: the command is still being executed, and its batch is open. */
     wake_after(m, POLL_S);
 }
 
+void migrate_note_restored(const struct cmd *c, const struct arg *name)
+{
+    for (struct migration *m = c->node->migrations; m != NULL; m = m->next) {
+        struct migrated_key *k = &m->keys[m->came_back];
+
+        if (m->came_back < m->n_keys && m->group == c->group && m->db == c->db &&
+            k->name.n == name->n && memcmp(k->name.p, name->p, name->n) == 0) {
+            k->replaced = true;
+            m->came_back++;
+        }
+    }
+}
+
 void migrate_free(struct migration *m)
 {
+    struct migration **at = &m->client->node->migrations;
+
+    while (*at != NULL && *at != m) {
+        at = &(*at)->next;
+    }
+    if (*at == m) {
+        *at = m->next;
+    }
     disconnect(m);
     buf_release(&m->hello);
     buf_release(&m->out);

@@ -47,6 +47,7 @@ struct migrated_key {
     size_t payload, payload_len; /* in .out */
     int64_t expire_at;
     bool restored; /* the target has it */
+    bool replaced; /* by a RESTORE here, maybe of what was sent: the target is this node */
 };
 
 #define MIGRATE_ERROR_MAX 256
@@ -56,6 +57,7 @@ struct migrated_key {
     "target as well"
 
 struct migration {
+    struct migration *next; /* of the node's */
     struct client *client;
     const struct command *command;
     struct arg *argv; /* a copy, one allocation */
@@ -88,6 +90,7 @@ struct migration {
     int64_t since_us; /* of the last progress */
     size_t sent;      /* bytes of this phase's buffer */
     size_t replies;   /* in this phase */
+    size_t came_back; /* .keys that RESTORE has brought here, in their order */
     struct buf in;
 };
 
@@ -98,5 +101,7 @@ void migrate_begin(struct migration *m);
 /* That of a client whose command is called again; not the caller's. */
 struct migration *migrate_of(const struct client *c);
 void migrate_free(struct migration *m); /* one that was not begun */
+/* The command has set the key @name by RESTORE. */
+void migrate_note_restored(const struct cmd *c, const struct arg *name);
 
 #endif

@@ -30,6 +30,7 @@ struct slowlog;         /* node/slowlog.h */
 struct latency;         /* node/latency.h */
 struct watch_table;     /* node/watch.h */
 struct block_table;     /* node/block_table.h */
+struct migration;       /* node/migrate.h */
 struct evict;           /* node/evict.h */
 struct defrag;          /* node/defrag.h */
 struct pubsub;          /* node/pubsub.h */
@@ -63,6 +64,7 @@ struct node {
     struct pubsub *pubsub;
     struct tracking *tracking;
     struct evict *evict;
+    struct migration *migrations; /* that have begun */
     struct defrag *defrag;
     struct scripts *scripts;
     const char *busy_error; /* a slow script holds the loop: what commands are told; else NULL */

@@ -144,7 +144,10 @@ static void put_key(struct cmd *c, struct migration *m, struct item *it, struct 
     put_word(&m->out, name.p, name.n);
     put_number(&m->out, ttl);
     put_word(&m->out, buf_head(&payload), payload.len);
-    *k = (struct migrated_key){name, m->out.len - payload.len - 2, payload.len, expire_at, false};
+    *k = (struct migrated_key){.name = name,
+                               .payload = m->out.len - payload.len - 2,
+                               .payload_len = payload.len,
+                               .expire_at = expire_at};
     if (m->replace) {
         put_word(&m->out, "REPLACE", 7);
     }
@@ -187,8 +190,8 @@ static bool is_value_sent(struct cmd *c, const char *payload, size_t n, const st
     return same;
 }
 
-/* What is at the key is what was sent. A batch that came later has marked it; when there is no such
- * mark, nothing has changed. */
+/* What is at the key is what was sent, and not what came back: a node may be its own target. A
+ * batch that came later has marked it; when there is no such mark, nothing has changed. */
 static bool is_unchanged(struct cmd *c, const struct migration *m, const struct migrated_key *sent,
                          const struct key *k, const struct item *it)
 {
@@ -197,7 +200,10 @@ static bool is_unchanged(struct cmd *c, const struct migration *m, const struct 
     struct buf now;
     bool same;
 
-    if (g->term == m->term && g->dirty[k->hash % GROUP_DIRTY_SLOTS] < m->batch) {
+    if (sent->replaced || g->term != m->term) {
+        return false;
+    }
+    if (g->dirty[k->hash % GROUP_DIRTY_SLOTS] < m->batch) {
         return true;
     }
     if (keyspace_expire_at(c->ks, it) != sent->expire_at) {

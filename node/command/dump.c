@@ -12,6 +12,7 @@
 #include "node/access.h"
 #include "node/command/handlers.h"
 #include "node/effects.h"
+#include "node/migrate.h"
 #include "node/node_limits.h"
 #include "node/notify.h"
 #include "node/rdb/rdb.h"
@@ -211,6 +212,7 @@ static void restore(struct cmd *c, const struct key *k, struct item *it, int64_t
     } else {
         it = set_value(c, k, it, value, expire_at);
         set_access(c, it, o);
+        migrate_note_restored(c, &c->argv[1]);
         log_restore(c, k, expire_at, payload);
         notify(c, NOTIFY_GENERIC, "restore", k);
         cmd_reply_ok(c);

@@ -263,6 +263,23 @@ def test_a_node_can_be_its_own_target(both, cluster):
     assert ours.call("EXISTS", "k") == 0
 
 
+def test_what_came_back_is_not_deleted(both, cluster):
+    """The target is this node and this database."""
+    ours, _, _ = both
+    names = [f"k{i}" for i in range(20)]
+    for name in names:
+        ours.call("RPUSH", name, *range(300))
+    to = ("MIGRATE", "127.0.0.1", cluster.leader().port)
+    with pytest.raises(ReplyError, match="^ERR 1 of the keys were changed while they were sent, and stay here"):
+        ours.call(*to, "k3", 0, 5000, "REPLACE")
+    with pytest.raises(ReplyError, match="^ERR 20 of the keys were changed while they were sent"):
+        ours.call(*to, "", 0, 5000, "REPLACE", "KEYS", *names)
+    with pytest.raises(ReplyError, match="^ERR Target instance replied with error: BUSYKEY"):
+        ours.call(*to, "k3", 0, 5000)
+    assert ours.call("EXISTS", *names) == 20
+    assert len(cluster.digests()) == 1
+
+
 def test_leadership_that_is_lost_meanwhile_deletes_nothing(cluster):
     leader = cluster.leader()
     with Target() as target, leader.client() as ours:

@@ -11,6 +11,7 @@
 #include "node/command/hash.h"
 #include "node/effects.h"
 #include "node/groups.h"
+#include "node/migrate.h"
 #include "node/node_limits.h"
 #include "node/notify.h"
 #include "proto/effect.h"
@@ -99,6 +100,12 @@ bool cmd_compresses(const struct cmd *c)
 {
     (void)c;
     return true;
+}
+
+void migrate_note_restored(const struct cmd *c, const struct arg *name)
+{
+    (void)c;
+    (void)name;
 }
 
 size_t cmd_effect_max(const struct cmd *c) { return of(c)->effect_max; }
