@@ -136,24 +136,8 @@ static bool wait_goes_on(struct client *c, bool timed_out, bool gone)
     return false;
 }
 
-static bool timeout_arg(struct cmd *c, int i, int64_t *ms)
-{
-    if (!cmd_arg_i64(c, i, ms, "ERR timeout is not an integer or out of range")) {
-        return false;
-    }
-    if (*ms < 0) {
-        resp_error(c->reply, "ERR timeout is negative");
-        return false;
-    }
-    if (*ms > INT64_MAX / 1000 - c->node->now_us / 1000 - 1) {
-        resp_error(c->reply, "ERR timeout is out of range");
-        return false;
-    }
-    return true;
-}
-
 /* @local: LOCAL_NONE, or what WAITAOF asks of this node. */
-static void wait_for(struct cmd *c, uint64_t local, int64_t replicas, int64_t timeout_ms)
+static void wait_for(struct cmd *c, uint64_t local, int64_t replicas, int64_t timeout_us)
 {
     struct client *client = c->client;
     bool is_wait = local == LOCAL_NONE;
@@ -167,12 +151,12 @@ static void wait_for(struct cmd *c, uint64_t local, int64_t replicas, int64_t ti
     }
     client->block_arg[ARG_REPLICAS] = replicas < 0 ? 0 : (uint64_t)replicas;
     client->block_arg[ARG_LOCAL] = local;
-    client_block(client, wait_goes_on, timeout_ms == 0 ? 0 : c->node->now_us + timeout_ms * 1000);
+    client_block(client, wait_goes_on, timeout_us == 0 ? 0 : c->node->now_us + timeout_us);
 }
 
 void cmd_wait(struct cmd *c)
 {
-    int64_t replicas, timeout_ms;
+    int64_t replicas, timeout_us;
 
     if (!serves(c->node)) {
         resp_error(c->reply,
@@ -181,20 +165,20 @@ void cmd_wait(struct cmd *c)
                    "writes to replicas are just local and are not propagated.");
         return;
     }
-    if (cmd_arg_i64(c, 1, &replicas, NULL) && timeout_arg(c, 2, &timeout_ms)) {
-        wait_for(c, LOCAL_NONE, replicas, timeout_ms);
+    if (cmd_arg_i64(c, 1, &replicas, NULL) && cmd_arg_timeout_ms(c, 2, &timeout_us)) {
+        wait_for(c, LOCAL_NONE, replicas, timeout_us);
     }
 }
 
 void cmd_waitaof(struct cmd *c)
 {
-    int64_t local, replicas, timeout_ms;
+    int64_t local, replicas, timeout_us;
 
     if (!cmd_arg_range(c, 1, 0, 1, &local,
                        "ERR value is out of range, value must between 0 and 1") ||
         !cmd_arg_range(c, 2, 0, INT64_MAX, &replicas,
                        "ERR value is out of range, must be positive") ||
-        !timeout_arg(c, 3, &timeout_ms)) {
+        !cmd_arg_timeout_ms(c, 3, &timeout_us)) {
         return;
     }
     if (!serves(c->node)) {
@@ -207,5 +191,5 @@ void cmd_waitaof(struct cmd *c)
         resp_error(c->reply, "ERR WAITAOF cannot be used unless appendfsync is set to always.");
         return;
     }
-    wait_for(c, (uint64_t)local, replicas, timeout_ms);
+    wait_for(c, (uint64_t)local, replicas, timeout_us);
 }

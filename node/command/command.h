@@ -190,7 +190,9 @@ bool arg_is(const struct arg *a, const char *word); /* case-insensitive */
 MUST_CHECK bool cmd_arg_i64(struct cmd *c, int i, int64_t *out, const char *error);
 MUST_CHECK bool cmd_arg_range(struct cmd *c, int i, int64_t lo, int64_t hi, int64_t *out,
                               const char *error);
-/* A timeout in seconds ("0.1"; 0: for ever) at argv[@i], in microseconds; or replies the error. */
+/* A timeout in seconds ("0.1"; 0: for ever) at argv[@i], in microseconds; or replies the error.
+ * cmd_arg_timeout_ms(): of whole milliseconds. Either is cut to what can be added to any clock. */
 MUST_CHECK bool cmd_arg_timeout(struct cmd *c, int i, int64_t *timeout_us);
+MUST_CHECK bool cmd_arg_timeout_ms(struct cmd *c, int i, int64_t *timeout_us);
 
 #endif

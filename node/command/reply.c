@@ -162,6 +162,26 @@ bool cmd_arg_range(struct cmd *c, int i, int64_t lo, int64_t hi, int64_t *out, c
     return false;
 }
 
+/* More is for ever as well; and a time from now on stays within 63 bits. */
+#define TIMEOUT_MS_MAX (INT64_MAX / 4000)
+
+static int64_t timeout_us_of(int64_t ms) { return MIN_OF(ms, TIMEOUT_MS_MAX) * 1000; }
+
+bool cmd_arg_timeout_ms(struct cmd *c, int i, int64_t *timeout_us)
+{
+    int64_t ms;
+
+    if (!cmd_arg_i64(c, i, &ms, "ERR timeout is not an integer or out of range")) {
+        return false;
+    }
+    if (ms < 0) {
+        resp_error(c->reply, "ERR timeout is negative");
+        return false;
+    }
+    *timeout_us = timeout_us_of(ms);
+    return true;
+}
+
 bool cmd_arg_timeout(struct cmd *c, int i, int64_t *timeout_us)
 {
     long double seconds, ms;
@@ -171,7 +191,7 @@ bool cmd_arg_timeout(struct cmd *c, int i, int64_t *timeout_us)
         return false;
     }
     ms = ceill(seconds * 1000);
-    if (ms > (long double)(INT64_MAX / 1000 - c->now_ms)) {
+    if (ms > (long double)INT64_MAX) {
         resp_error(c->reply, "ERR timeout is out of range");
         return false;
     }
@@ -179,6 +199,6 @@ bool cmd_arg_timeout(struct cmd *c, int i, int64_t *timeout_us)
         resp_error(c->reply, "ERR timeout is negative");
         return false;
     }
-    *timeout_us = (int64_t)ms * 1000;
+    *timeout_us = timeout_us_of((int64_t)ms);
     return true;
 }

@@ -14,8 +14,6 @@
 
 #include <stdlib.h>
 
-#define BLOCK_MS_MAX (INT64_MAX / 4000) /* what is longer is for ever as well */
-
 struct read_args {
     bool by_group, blocks, no_ack;
     int64_t timeout_us;
@@ -39,18 +37,8 @@ struct source {
 
 static bool block_option(struct cmd *c, int i, struct read_args *a)
 {
-    int64_t ms;
-
-    if (!cmd_arg_i64(c, i, &ms, "ERR timeout is not an integer or out of range")) {
-        return false;
-    }
-    if (ms < 0) {
-        resp_error(c->reply, "ERR timeout is negative");
-        return false;
-    }
     a->blocks = true;
-    a->timeout_us = MIN_OF(ms, BLOCK_MS_MAX) * 1000;
-    return true;
+    return cmd_arg_timeout_ms(c, i, &a->timeout_us);
 }
 
 static bool count_option(struct cmd *c, int i, struct read_args *a)

@@ -58,6 +58,29 @@ def test_time_runs_out(leader):
     assert waiting(leader) == 0
 
 
+LONGEST_S, LONGEST_MS = "9223372036854775", "9223372036854775807"
+
+
+@pytest.mark.parametrize(
+    "command",
+    (f"BLPOP none {LONGEST_S}", f"BLPOP none {LONGEST_S}.807", "BLPOP none 9223372036855", f"BLMPOP {LONGEST_S} 1 none LEFT",
+     f"BZPOPMIN none {LONGEST_S}", f"XREAD BLOCK {LONGEST_MS} STREAMS none $", f"WAIT 3 {LONGEST_MS}",
+     f"WAITAOF 0 3 {LONGEST_MS}"),
+)  # fmt: skip
+def test_the_longest_timeouts_are_for_ever(leader, command):
+    """2^63 ms less one is what a timeout can say; one more is out of range."""
+    with start_waiting(leader, *command.split()):
+        pass
+    eventually(lambda: waiting(leader) == 0, what="it is forgotten")
+
+
+def test_a_longer_timeout_is_refused(leader):
+    with leader.client() as c:
+        for words in ("BLPOP none 9223372036854776", "BLPOP none inf", "BLMPOP 1e300 1 none LEFT"):
+            with pytest.raises(ReplyError, match="^ERR timeout is out of range$"):
+                c.call(*words.split())
+
+
 def test_what_was_not_served_is_counted_too(leader):
     """In commandstats: once, whether time ran out, CLIENT UNBLOCK came, or data did."""
 
