@@ -50,6 +50,7 @@ struct blocked {
     int slot;
     enum item_type type;
     bool wake_on_loss;
+    bool at_follower; /* it began to wait at a follower, which has not become leader since */
     size_t n_waits;
     struct wait waits[];
 };
@@ -201,12 +202,26 @@ void block_db_changed(struct block_table *t, struct group *g, uint32_t db)
     mark_where(t, g, false, db);
 }
 
-void block_group_serves(struct block_table *t, struct group *g)
+void block_group_changed(struct block_table *t, struct group *g)
 {
     mark_where(t, g, true, 0);
     if (block_is_ready(t)) {
         node_has_work(g->node); /* the end of the turn serves them */
     }
+}
+
+void block_group_serves(struct block_table *t, struct group *g)
+{
+    struct link *held = &g->node->clients.held;
+
+    for (struct link *l = held->next; l != held; l = l->next) {
+        struct blocked *b = CONTAINER_OF(l, struct client, block_link)->blocked;
+
+        if (b != NULL && b->group == g) {
+            b->at_follower = false;
+        }
+    }
+    block_group_changed(t, g);
 }
 
 /* ---- clients ------------------------------------------------------------------------------- */
@@ -250,7 +265,7 @@ static bool wait_ends(struct client *c, bool timed_out, bool gone)
     if (!timed_out) {
         return false;
     }
-    if (b->group->state != GROUP_SERVING) {
+    if (b->group->state != GROUP_SERVING && !b->at_follower) {
         /* Whether anything has come nobody here can say. */
         reply_not_leader(b);
     } else {
@@ -281,6 +296,7 @@ static struct blocked *blocked_new(const struct cmd *c, const struct block_reque
     b->slot = c->slot;
     b->type = r->type;
     b->wake_on_loss = r->wake_on_loss;
+    b->at_follower = c->group->state == GROUP_FOLLOWING;
     return b;
 }
 
@@ -300,6 +316,13 @@ static void wait_at(struct blocked *b, struct place *p)
     link_append(&p->waits, &w->link);
 }
 
+/* A command is at a follower only if it may be served there (node/route.c): it only reads. */
+static bool may_wait(const struct cmd *c)
+{
+    return c->client != NULL && !c->in_exec &&
+           (c->group->state == GROUP_SERVING || c->group->state == GROUP_FOLLOWING);
+}
+
 bool block_on_keys(struct cmd *c, const struct block_request *r)
 {
     struct node *n = c->node;
@@ -310,7 +333,7 @@ bool block_on_keys(struct cmd *c, const struct block_request *r)
         c->held = true;
         return true;
     }
-    if (c->client == NULL || c->in_exec || c->group->state != GROUP_SERVING) {
+    if (!may_wait(c)) {
         return false;
     }
     b = blocked_new(c, r);
@@ -346,6 +369,7 @@ static void try_client(struct blocked *b)
     struct client *c = b->client;
 
     if ((c->flags & CLIENT_CLOSE_ASAP) == 0 &&
+        (b->group->state == GROUP_SERVING || b->at_follower) &&
         exec_again(c, b->command, b->argv, b->argc, b->db, b->group, b->slot)) {
         forget(b);
         client_served(c);
@@ -375,6 +399,15 @@ static bool serve_place(struct block_table *t, struct place *p)
     return all;
 }
 
+/* What is applied can be read, by who has asked a follower; another waits for the leader. */
+static bool is_readable(const struct group *g)
+{
+    return g->state == GROUP_SERVING || g->state == GROUP_FOLLOWING ||
+           g->state == GROUP_CATCHING_UP;
+}
+
+static bool is_parked(const struct group *g) { return g->state == GROUP_SERVING && g->parking > 0; }
+
 void block_serve(struct node *n)
 {
     struct block_table *t = n->blocks;
@@ -385,10 +418,10 @@ void block_serve(struct node *n)
         struct place *p = CONTAINER_OF(t->ready.next, struct place, ready_link);
 
         link_remove(&p->ready_link);
-        if (p->group->state == GROUP_SERVING && (!group_serves(p->group) || !serve_place(t, p))) {
+        if (is_readable(p->group) && (is_parked(p->group) || !serve_place(t, p))) {
             link_remove(&p->ready_link); /* it may be ready again by itself */
             link_append(&parked, &p->ready_link);
-        } /* else all are tried when it serves */
+        } /* else all are tried when it is, or serves */
     }
     while (link_is_in(&parked)) {
         struct link *l = parked.next;
@@ -398,7 +431,8 @@ void block_serve(struct node *n)
     }
 }
 
-/* End the waits at keys of @g, or of any group (NULL): nothing was taken. */
+/* End the waits at keys of @g, but for those that began at a follower, or all (NULL): nothing was
+ * taken. */
 static void send_away(struct node *n, const struct group *g)
 {
     struct link *held = &n->clients.held;
@@ -409,7 +443,8 @@ static void send_away(struct node *n, const struct group *g)
         size_t from = c->out.len;
 
         next = l->next;
-        if (b != NULL && (g == NULL || b->group == g) && (c->flags & CLIENT_CLOSE_ASAP) == 0) {
+        if (b != NULL && (g == NULL || (b->group == g && !b->at_follower)) &&
+            (c->flags & CLIENT_CLOSE_ASAP) == 0) {
             reply_not_leader(b);
             exec_count_held(c, b->command, from);
             forget(b);

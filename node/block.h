@@ -14,6 +14,9 @@
  *   the group's leader is     block_leader_changed(): nothing was taken, so the clients are sent
  *   elsewhere                 there (MOVED), or told UNBLOCKED in plain mode
  *   no leader is known        they stay; when this node serves the group again, all are tried
+ *   the group follows         who only reads, and may do so here (node/route.h), waits as well: an
+ *                             entry that is applied wakes, and so does a snapshot that is loaded.
+ *                             Such a client stays, whoever leads, until this node has led itself
  *
  * Source: the pages of these commands ("Blocking behavior", "What key is served first?"). */
 #ifndef NODE_BLOCK_H
@@ -34,7 +37,7 @@ struct block_request {
 };
 
 /* True: the client is held back (or, when memory is out, has its error): reply nothing. False: it
- * cannot wait here (MULTI, scripts): reply that there is nothing. At the timeout the reply is a
+ * cannot wait (MULTI, scripts): reply that there is nothing. At the timeout the reply is a
  * null array. cmd_arg_timeout() reads timeouts. Nothing may have been changed by the command but
  * keys that were past their time. */
 MUST_CHECK bool block_on_keys(struct cmd *c, const struct block_request *r);

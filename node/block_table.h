@@ -20,14 +20,16 @@ size_t block_table_keys(const struct block_table *t);
  * block_serve(). Cheap when nobody waits. */
 void block_key_changed(struct block_table *t, struct group *g, uint32_t db, const struct key *k);
 void block_db_changed(struct block_table *t, struct group *g, uint32_t db);
-/* This node serves the group (again): likewise for all its keys. */
+/* The group's data has been replaced as a whole: likewise for all its keys. */
+void block_group_changed(struct block_table *t, struct group *g);
+/* This node serves the group (again): likewise, and who waits there waits at the leader now. */
 void block_group_serves(struct block_table *t, struct group *g);
 
 /* Call the handlers of those who wait at ready keys. Between two commands only. */
 void block_serve(struct node *n);
 bool block_is_ready(const struct block_table *t); /* there is something to serve */
 
-/* The leader of @g is known and not here: send those who wait there. */
+/* The leader of @g is known and not here: send those there who wait at a leader. */
 void block_leader_changed(struct group *g);
 /* The node goes down: tell those who wait. */
 void block_end_all(struct node *n);

@@ -608,7 +608,7 @@ bool exec_again(struct client *c, const struct command *command, const struct ar
         .retry = true,
     };
 
-    assert(g->state == GROUP_SERVING);
+    assert(g->state == GROUP_SERVING || (command->flags & CMD_READONLY) != 0);
     n->now_wall_ms = clock_wall_ms();
     cmd.now_ms = n->now_wall_ms;
     return run(c, &cmd, from, slot < 0 ? 0 : (uint16_t)slot);

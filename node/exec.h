@@ -16,7 +16,7 @@ enum exec_result {
 enum exec_result exec_request(struct client *c, const struct arg *argv, int argc);
 
 /* Call the handler of a client that was held back once more (node/block.h): false when it still
- * waits, else its reply is behind its gate. @g serves. */
+ * waits, else its reply is behind its gate. @g serves, or it is a read that may be a follower's. */
 MUST_CHECK bool exec_again(struct client *c, const struct command *command, const struct arg *argv,
                            int argc, uint32_t db, struct group *g, int slot);
 

@@ -302,6 +302,7 @@ static void loaded(struct group *g)
     raft_host_applied(g->node->host, g->number, g->applied);
     g->feed_epoch = raft_host_feed(g->node->host, g->number, g->applied);
     settle_role(g);
+    block_group_changed(g->node->blocks, g);
     group_wake_parked(g);
 }
 

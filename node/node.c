@@ -115,7 +115,8 @@ static void on_prepare(struct ev_loop *loop, struct ev_prepare *w, int events)
     if (ev_is_active(&n->idle) && !work_some(n)) {
         ev_idle_stop(loop, &n->idle);
     }
-    propose_all(n); /* what the work has brought */
+    block_serve(n); /* what the work has brought */
+    propose_all(n);
     tell_all(n);
     clients_flush(n);
     if (link_is_in(&n->clients.resumed)) {

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from holdfast import Cluster, ReplyError, eventually
+from loads import fill
 
 
 @pytest.fixture(scope="module")
@@ -265,4 +266,100 @@ def test_waiters_survive_a_leaderless_moment():
             assert c.read() == [b"z", b"a", b"1"]
         except ReplyError as e:
             assert str(e).startswith("MOVED ")
+        c.close()
+
+
+# ---- at followers: XREAD ---------------------------------------------------------------------------------
+
+
+def start_reading(node, key="s", timeout_ms=0, readonly=False):
+    """A client that waits for an entry of a stream."""
+    before = waiting(node)
+    c = node.client()
+    if readonly:
+        assert c.call("READONLY") == "OK"
+    c.send("XREAD", "BLOCK", timeout_ms, "STREAMS", key, "$")
+    eventually(lambda: waiting(node) == before + 1, what="a client that waits")
+    return c
+
+
+def entry(key, id_):
+    return [[key.encode(), [[id_.encode(), [b"f", b"v"]]]]]
+
+
+def test_a_follower_wakes_who_reads_there(plain, leader):
+    follower = plain.followers()[0]
+    leader.call("XADD", "s", "1-1", "f", "v")
+    plain.wait_caught_up()
+    readers = [start_reading(follower) for _ in range(2)]
+    other = start_reading(follower, "other")
+    leader.call("XADD", "s", "1-2", "f", "v")
+    assert [c.read() for c in readers] == [entry("s", "1-2")] * 2
+    assert waiting(follower) == 1
+    # What comes with a transaction is all there; a type that is no stream wakes nobody.
+    with leader.client() as c:
+        c.pipeline([["MULTI"], ["LPUSH", "other", "x"], ["DEL", "other"], ["XADD", "other", "1-1", "f", "v"],
+                    ["XADD", "other", "1-2", "f", "v"], ["EXEC"]])  # fmt: skip
+    assert other.read() == [[b"other", [[b"1-1", [b"f", b"v"]], [b"1-2", [b"f", b"v"]]]]]
+    for c in (*readers, other):
+        assert c.call("PING") == "PONG"
+        c.close()
+
+
+def test_a_wait_at_a_follower_ends_as_one_at_the_leader(plain):
+    follower = plain.followers()[0]
+    with follower.client() as c:
+        began = time.monotonic()
+        assert c.call("XREAD", "BLOCK", "200", "STREAMS", "none", "$") is None
+        assert time.monotonic() - began > 0.15
+        c.pipeline([["MULTI"], ["XREAD", "BLOCK", "0", "STREAMS", "none", "$"]])
+        assert c.call("EXEC") == [None]
+    for how, want in (("TIMEOUT", b"*-1\r\n"), ("ERROR", b"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n")):
+        with start_reading(follower, "none") as c, follower.client() as other:
+            ident = other.call("CLIENT", "LIST").decode().split("cmd=xread")[0].split("id=")[-1].split()[0]
+            assert other.call("CLIENT", "UNBLOCK", ident, how) == 1
+            assert c.file.readline() == want
+    with pytest.raises(ReplyError, match="^READONLY"):
+        follower.call("BLPOP", "none", "0")
+    start_reading(follower, "none").close()
+    eventually(lambda: waiting(follower) == 0, what="it is forgotten")
+
+
+def test_who_reads_at_a_follower_stays_while_others_lead_and_is_sent_on_once_it_has_led():
+    with Cluster(nodes=3) as cluster:
+        old, new = cluster.leader(), cluster.followers()[0]
+        third = next(n for n in cluster.nodes if n not in (old, new))
+        with third.client() as c, pytest.raises(ReplyError, match="^MOVED"):
+            c.pipeline([["READONLY"], ["READWRITE"]])
+            c.call("XREAD", "BLOCK", "0", "STREAMS", "s", "$")
+        at_new, at_third = start_reading(new, readonly=True), start_reading(third, readonly=True)
+        also_new = start_reading(new, "other", readonly=True)
+        assert new.call("CLUSTER", "FAILOVER") == "OK"
+        eventually(lambda: cluster.find_leader() is new, what="the new leader")
+        eventually(lambda: third.group()["leader"] == new.info("raft")["raft_node"], what="the third knows it")
+        new.call("XADD", "s", "1-1", "f", "v")
+        assert at_new.read() == at_third.read() == entry("s", "1-1")
+        assert waiting(new) == 1  # now as any that waits at the leader
+        assert third.call("CLUSTER", "FAILOVER") == "OK"
+        with pytest.raises(ReplyError, match=rf"^MOVED \d+ 127.0.0.1:{third.port}$"):
+            also_new.read()
+        for c in (at_new, at_third, also_new):
+            c.close()
+
+
+def test_a_snapshot_that_is_installed_wakes_who_reads_there():
+    with Cluster(plain=True, log_segment_size="1mb", snapshot_log_size="4mb", raft_election_timeout=1000) as cluster:
+        leader, away = cluster.leader(), cluster.followers()[0]
+        c = start_reading(away)
+        away.stop()
+        try:
+            fill(leader, 0, 60_000, value_bytes=200, keys=1000)  # more than is under way to it
+            leader.call("XADD", "s", "1-1", "f", "v")
+            at = int(leader.group()["applied"])
+            fill(leader, 0, 60_000, value_bytes=200, keys=1000)
+            eventually(lambda: int(leader.group()["snapshot_index"]) > at, 20, "the leader has a snapshot")
+        finally:
+            away.cont()
+        assert c.read() == entry("s", "1-1")
+        assert away.log_has("a snapshot at")
         c.close()
