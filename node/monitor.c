@@ -77,7 +77,11 @@ static void show(const struct cmd *c)
     }
     buf_append(&line, "\r\n", 2);
     for (struct link *l = all->next; l != all; l = l->next) {
-        client_push(CONTAINER_OF(l, struct client, monitor_link), buf_head(&line), line.len);
+        struct client *to = CONTAINER_OF(l, struct client, monitor_link);
+
+        if ((to->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) == 0) {
+            client_push(to, buf_head(&line), line.len);
+        }
     }
     buf_release(&line);
 }

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from holdfast import Cluster, ReplyError
+from holdfast import Cluster, ReplyError, eventually
 from subscribers import client
 
 
@@ -69,6 +69,17 @@ def test_who_monitors_leaves_the_data_alone(node):
         assert m.call("RESET") == "RESET"
         c.call("GET", "k")
         assert m.call("GET", "k") is None  # and nothing was shown in between
+
+
+def test_who_wants_no_replies_gets_no_feed(node):
+    with node.client() as m, node.client() as c:
+        m.send("CLIENT", "REPLY", "OFF")
+        m.send("MONITOR")
+        eventually(lambda: " flags=O " in c.call("CLIENT", "LIST").decode(), what="it monitors")
+        c.call("ECHO", "unseen")
+        assert m.call("CLIENT", "REPLY", "ON") == "OK"
+        c.call("ECHO", "end")
+        assert ("0", '"ECHO" "unseen"') not in shown(m, '"ECHO" "end"')
 
 
 def test_monitor_is_not_for_transactions(node):
