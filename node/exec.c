@@ -99,9 +99,8 @@ static bool request_fits(const struct node *n, const struct command *command,
     return call_fits(n, command, argv, argc, bytes);
 }
 
-/* @known: the error itself is counted already. */
 static void count_error(struct client *c, const struct command *command, size_t from, bool ran,
-                        bool known)
+                        enum cmd_error error)
 {
     struct stats *s = &c->node->stats;
     const char *reply = buf_head(&c->out) + from;
@@ -110,8 +109,8 @@ static void count_error(struct client *c, const struct command *command, size_t 
     if (n == 0 || reply[0] != '-') {
         return;
     }
-    if (!known) {
-        stats_error(s, reply, n);
+    if (error != CMD_ERROR_COUNTED) {
+        stats_error(s, reply, n, error == CMD_ERROR_MADE_UP);
     }
     if (command != NULL) {
         if (ran) {
@@ -166,7 +165,7 @@ void exec_call(struct cmd *cmd)
     if (cmd->in_script) {
         cs->failed += cmd->reply->buf->len > from && buf_head(cmd->reply->buf)[from] == '-';
     } else if (cmd->client != NULL) {
-        count_error(cmd->client, cmd->command, from, true, cmd->error_counted);
+        count_error(cmd->client, cmd->command, from, true, cmd->error);
     }
     if (cmd->client != NULL) {
         slowlog_note(n, cmd, took);
@@ -182,7 +181,7 @@ void exec_count_held(struct client *c, const struct command *command, size_t fro
     if (c->node->config.latency_tracking) {
         stats_latency(&s->by_command[command->id], 0);
     }
-    count_error(c, command, from, true, false);
+    count_error(c, command, from, true, CMD_ERROR_OWN);
 }
 
 /* EXEC itself was refused: the transaction goes with it, and the error says so. */
@@ -211,7 +210,7 @@ static enum exec_result drop_http(struct client *c)
 /* An error before the command ran. */
 static enum exec_result refused(struct client *c, const struct command *command, size_t from)
 {
-    count_error(c, command, from, false, false);
+    count_error(c, command, from, false, CMD_ERROR_OWN);
     if (c->flags & CLIENT_MULTI) {
         c->flags |= CLIENT_DIRTY_EXEC;
     }

@@ -470,9 +470,12 @@ static void info_commandstats(struct node *n, struct buf *out)
 static void info_errorstats(struct node *n, struct buf *out)
 {
     for (size_t i = 0; i < n->stats.n_errors; i++) {
-        const struct error_stats *e = &n->stats.errors[i];
+        struct error_stats e = n->stats.errors[i];
 
-        buf_printf(out, "errorstat_%s:count=%llu\r\n", e->prefix, (unsigned long long)e->count);
+        for (char *p = e.prefix; (p = strpbrk(p, "#:\r\n")) != NULL; p++) {
+            *p = '_'; /* it would be read as something else than a name */
+        }
+        buf_printf(out, "errorstat_%s:count=%llu\r\n", e.prefix, (unsigned long long)e.count);
     }
 }
 

@@ -67,35 +67,46 @@ void stats_latency(struct command_stats *s, uint64_t us)
     histogram_add(s->latency, us);
 }
 
-/* The word behind the '-': letters and digits in capitals, else the error has no prefix. */
-static size_t prefix_len(const char *p, size_t n)
+/* The entry of the code; a new one while there are fewer than @max, else NULL. */
+static struct error_stats *entry_of(struct stats *s, const char *code, size_t len, size_t max)
 {
-    size_t len = 0;
-
-    while (len < n && p[len] != ' ' && p[len] != '\r' && p[len] != '\n') {
-        len++;
-    }
-    return MIN_OF(len, sizeof((struct error_stats *)0)->prefix - 1);
-}
-
-void stats_error(struct stats *s, const char *reply, size_t n)
-{
-    size_t len = prefix_len(reply + 1, n - 1);
     struct error_stats *e = s->errors;
 
-    s->total_errors++;
     while (e < s->errors + s->n_errors &&
-           (strlen(e->prefix) != len || memcmp(e->prefix, reply + 1, len) != 0)) {
+           (strlen(e->prefix) != len || memcmp(e->prefix, code, len) != 0)) {
         e++;
     }
-    if (e == s->errors + s->n_errors) {
-        if (s->n_errors == STATS_ERRORS_MAX) {
-            return; /* prefixes come from our own code, except DEBUG ERROR's: bounded */
-        }
-        s->n_errors++;
-        memcpy(e->prefix, reply + 1, len);
-        e->prefix[len] = '\0';
-        e->count = 0;
+    if (e < s->errors + s->n_errors) {
+        return e;
+    }
+    if (s->n_errors >= max) {
+        return NULL;
+    }
+    s->n_errors++;
+    memcpy(e->prefix, code, len);
+    e->prefix[len] = '\0';
+    e->count = 0;
+    return e;
+}
+
+void stats_error(struct stats *s, const char *reply, size_t n, bool made_up)
+{
+    static const char plain[] = "ERR";
+    const char *code = reply + 1;
+    const char *space = memchr(code, ' ', MIN_OF(n - 1, sizeof s->errors[0].prefix - 1));
+    size_t len = space == NULL ? 0 : (size_t)(space - code);
+    struct error_stats *e;
+
+    if (len == 0) {
+        code = plain;
+        len = strlen(plain);
+    }
+    made_up &= len != strlen(plain) || memcmp(code, plain, len) != 0;
+    s->total_errors++;
+    e = entry_of(s, code, len, made_up ? STATS_ERRORS_MAX : ARRAY_LEN(s->errors) - 1);
+    if (e == NULL) {
+        e = entry_of(s, STATS_ERRORS_OVERFLOW, strlen(STATS_ERRORS_OVERFLOW), ARRAY_LEN(s->errors));
+        assert(e != NULL);
     }
     e->count++;
 }

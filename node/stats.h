@@ -13,11 +13,15 @@ struct command_stats {
     struct histogram *latency; /* us of each call; NULL: none was tracked */
 };
 
-struct error_stats { /* by error prefix */
+struct error_stats { /* by the code of an error */
     char prefix[32];
     uint64_t count;
 };
+/* So many codes have an entry before those that users make up share one; the server's own, of which
+ * there are fewer than STATS_ERRORS_OWN, always have theirs. */
 #define STATS_ERRORS_MAX 128
+#define STATS_ERRORS_OWN 64
+#define STATS_ERRORS_OVERFLOW "ERRORSTATS_OVERFLOW" /* theirs, as in Valkey 8 */
 
 struct stats {
     uint64_t connections, rejected_connections;
@@ -42,7 +46,7 @@ struct stats {
     uint64_t defrag_key_hits, defrag_key_misses;
     uint64_t defrag_us; /* of the time when it ran, at whatever effort, but for the present run */
     struct command_stats *by_command; /* command_count() of them */
-    struct error_stats errors[STATS_ERRORS_MAX];
+    struct error_stats errors[STATS_ERRORS_MAX + STATS_ERRORS_OWN];
     size_t n_errors;
     /* Instantaneous rates: 16 samples, 100 ms apart. */
     struct stats_rate {
@@ -60,7 +64,9 @@ void stats_release(struct stats *s);
 void stats_reset(struct stats *s); /* CONFIG RESETSTAT */
 /* A call took @us: into its histogram. */
 void stats_latency(struct command_stats *s, uint64_t us);
-void stats_error(struct stats *s, const char *reply, size_t n); /* "-PREFIX ..." */
+/* Count the error "-CODE ..."; without a space there is no code: that is ERR.
+ * @made_up: a user chose the code (a script, DEBUG ERROR). */
+void stats_error(struct stats *s, const char *reply, size_t n, bool made_up);
 void stats_sample(struct stats *s, int64_t now_us);
 uint64_t stats_rate(const struct stats_rate *r); /* per second */
 

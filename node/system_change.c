@@ -53,7 +53,7 @@ static void end_call(struct call *call, size_t from)
     const char *reply = buf_head(&c->out) + from;
 
     if (c->out.len > from && reply[0] == '-') {
-        stats_error(&c->node->stats, reply, c->out.len - from);
+        stats_error(&c->node->stats, reply, c->out.len - from, false);
     }
     c->flags &= ~(uint32_t)CLIENT_AWAITS_CHANGE;
     call_free(call);

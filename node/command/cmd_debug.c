@@ -633,6 +633,7 @@ static void debug_log(struct cmd *c)
 
 static void debug_error(struct cmd *c)
 {
+    c->error = CMD_ERROR_MADE_UP;
     resp_errorf(c->reply, "%.*s", (int)MIN_OF(c->argv[2].n, 4096), c->argv[2].p);
 }
 

@@ -22,6 +22,13 @@ struct command;
 
 /* A command being executed, for a client or (client == NULL) from the log. Lives on the stack of
  * the dispatcher; argv is borrowed from the client's input and dies with the call. */
+/* Of an error reply. */
+enum cmd_error {
+    CMD_ERROR_OWN,     /* its code is one of the server's */
+    CMD_ERROR_MADE_UP, /* its code may be one that a user chose */
+    CMD_ERROR_COUNTED, /* it is the error of a command that this one called: in the stats already */
+};
+
 struct cmd {
     struct node *node;
     struct client *client;         /* NULL while applying */
@@ -38,7 +45,7 @@ struct cmd {
     bool applying;          /* from the log: no effects, no expiry, no clock */
     bool in_exec;           /* inside MULTI/EXEC, or a script */
     bool in_script;         /* called by a script: the reply goes to it */
-    bool error_counted;     /* its error is one of a command that it called, and is in the stats */
+    enum cmd_error error;   /* where its error, if it replies one, comes from */
     bool retry;             /* of a client that was held back: node/block.h */
     /* Set by node/block.h: the client is held back, nothing has been replied. */
     bool held;

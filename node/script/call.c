@@ -273,7 +273,7 @@ static bool run(lua_State *L, struct scripts *s, struct script_run *r, int argc)
     }
     (void)vm_room(L, s->reply.len * 4); /* garbage is not to be what there is no room for */
     if (*buf_head(&s->reply) == '-') {
-        stats_error(&s->node->stats, buf_head(&s->reply), s->reply.len);
+        stats_error(&s->node->stats, buf_head(&s->reply), s->reply.len, false);
         vm_push_error(L, buf_head(&s->reply) + 1, s->reply.len - 3);
         lua_pushboolean(L, 1);
         lua_setfield(L, -2, SCRIPT_ERROR_COUNTED);

@@ -364,7 +364,7 @@ void script_run(struct cmd *c, struct vm *vm, const char *name, uint32_t flags, 
         vm->seeded = false;
     }
     ok = vm_call(vm, n_args);
-    c->error_counted = is_counted_error(vm->L);
+    c->error = is_counted_error(vm->L) ? CMD_ERROR_COUNTED : CMD_ERROR_MADE_UP;
     if (!ok) {
         reply_error(c, vm->L, name);
     } else if (!convert_value(vm->L, c->reply, run.resp, reply_bytes_max(c->node))) {

@@ -225,6 +225,32 @@ def test_hashes_with_times_and_expired_fields(leader):
         assert info(c, "stats")["expired_subkeys"] == "0"
 
 
+def test_scripts_that_make_up_codes_do_not_hide_other_errors(leader):
+    """As Valkey 8: 128 codes, and all others together; those of the server have their own in any case."""
+    with leader.client() as c:
+        c.call("CONFIG", "RESETSTAT")
+        c.pipeline([("EVAL", "return {err='C' .. ARGV[1] .. ' x'}", "0", str(n)) for n in range(300)])
+        c.call("SET", "text", "x")
+        errors = (
+            ("LPUSH", "text", "x"),
+            ("NOSUCH",),
+            ("EVAL", "return {err='x'}", "0"),
+            ("EVAL", "return {err='A:b x'}", "0"),
+            ("DEBUG", "ERROR", ""),
+        )
+        for words in errors:
+            with pytest.raises(ReplyError):
+                c.call(*words)
+        codes = {f"errorstat_C{n}": "count=1" for n in range(128)}
+        rest = {"errorstat_WRONGTYPE": "count=1", "errorstat_ERR": "count=3"}
+        assert info(c, "errorstats") == codes | rest | {"errorstat_ERRORSTATS_OVERFLOW": "count=173"}
+        assert info(c, "stats")["total_error_replies"] == "305"
+        c.call("CONFIG", "RESETSTAT")
+        with pytest.raises(ReplyError):
+            c.call("EVAL", "return {err='A:b x'}", "0")
+        assert info(c, "errorstats") == {"errorstat_A_b": "count=1"}
+
+
 def test_errors_and_commands_by_name(leader):
     with leader.client() as c:
         c.call("CONFIG", "RESETSTAT")

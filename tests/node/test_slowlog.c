@@ -165,6 +165,9 @@ static void passwords_are_not_kept(void **state)
         {"HELLO 3 SETNAME x AUTH user secret", 6, 3},
         {"CONFIG SET requirepass secret", 3, 2},
         {"CONFIG SET hz 20 RequirePass secret", 5, 3},
+        {"ACL SETUSER secret", 2, 1},
+        {"ACL SETUSER secret on >x", 2, 1},
+        {"ACL SETUSER x on secret", 4, 1},
     };
     struct fixture *f = *state;
 
@@ -182,31 +185,46 @@ static void passwords_are_not_kept(void **state)
     }
 }
 
-static void errors_are_counted_by_prefix(void **state)
+static void count(struct stats *s, const char *reply, bool made_up)
+{
+    stats_error(s, reply, strlen(reply), made_up);
+}
+
+static void errors_are_counted_by_code(void **state)
 {
     struct fixture *f = *state;
     struct stats *s = &f->node.stats;
     char text[64];
 
-    stats_error(s, "-ERR syntax error\r\n", 19);
-    stats_error(s, "-WRONGTYPE x\r\n", 14);
-    stats_error(s, "-ERR other\r\n", 12);
-    stats_error(s, "-ERRATIC\r\n", 10);
-    assert_int_equal(s->total_errors, 4);
+    count(s, "-ERR syntax error\r\n", false);
+    count(s, "-WRONGTYPE x\r\n", false);
+    count(s, "-ERR other\r\n", true);
+    count(s, "-NOCODE\r\n", true);
+    count(s, "-\r\n", true);
+    count(s, "- x\r\n", true);
+    count(s, "-ERRATIC x\r\n", true);
+    assert_int_equal(s->total_errors, 7);
     assert_int_equal(s->n_errors, 3);
     assert_string_equal(s->errors[0].prefix, "ERR");
-    assert_int_equal(s->errors[0].count, 2);
+    assert_int_equal(s->errors[0].count, 5);
     assert_string_equal(s->errors[2].prefix, "ERRATIC");
-    /* A client that makes up prefixes (DEBUG ERROR) fills a table of bounded size. */
+    /* Who makes up codes fills a table of bounded size; what is beyond is counted together. */
     for (int i = 0; i < 2 * STATS_ERRORS_MAX; i++) {
-        int n = snprintf(text, sizeof text, "-P%040d x\r\n", i);
-
-        stats_error(s, text, (size_t)n);
-        n = snprintf(text, sizeof text, "-Q%d x\r\n", i);
-        stats_error(s, text, (size_t)n);
+        snprintf(text, sizeof text, "-P%040d x\r\n", i); /* too long for a code */
+        count(s, text, true);
+        snprintf(text, sizeof text, "-Q%d x\r\n", i);
+        count(s, text, true);
     }
-    assert_int_equal(s->n_errors, STATS_ERRORS_MAX);
-    assert_int_equal(s->total_errors, 4 + 4 * STATS_ERRORS_MAX);
+    assert_int_equal(s->n_errors, STATS_ERRORS_MAX + 1);
+    assert_string_equal(s->errors[STATS_ERRORS_MAX].prefix, STATS_ERRORS_OVERFLOW);
+    assert_int_equal(s->errors[STATS_ERRORS_MAX].count, STATS_ERRORS_MAX + 3);
+    assert_int_equal(s->errors[0].count, 5 + 2 * STATS_ERRORS_MAX);
+    assert_int_equal(s->total_errors, 7 + 4 * STATS_ERRORS_MAX);
+    /* The server's own codes have entries of their own nevertheless. */
+    count(s, "-OOM x\r\n", false);
+    count(s, "-OOM x\r\n", true);
+    assert_string_equal(s->errors[STATS_ERRORS_MAX + 1].prefix, "OOM");
+    assert_int_equal(s->errors[STATS_ERRORS_MAX + 1].count, 2);
     stats_reset(s);
     assert_int_equal(s->n_errors, 0);
     assert_int_equal(s->total_errors, 0);
@@ -244,9 +262,9 @@ static void rates_follow_the_last_samples(void **state)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 static const struct CMUnitTest tests[] = {
-    TEST(only_slow_commands_enter),     TEST(the_newest_entries_are_kept),
-    TEST(long_commands_are_cut),        TEST(passwords_are_not_kept),
-    TEST(errors_are_counted_by_prefix), TEST(rates_follow_the_last_samples),
+    TEST(only_slow_commands_enter),   TEST(the_newest_entries_are_kept),
+    TEST(long_commands_are_cut),      TEST(passwords_are_not_kept),
+    TEST(errors_are_counted_by_code), TEST(rates_follow_the_last_samples),
 };
 
 TEST_MAIN(tests)
