@@ -3,6 +3,8 @@
  * node/info_memory.c - see node/info_memory.h. */
 #include "node/info_memory.h"
 
+#include "node/script/scripts.h"
+
 static uint64_t tables_bytes(const struct node *n)
 {
     uint64_t sum = 0;
@@ -44,6 +46,7 @@ static uint64_t count_keys(const struct node *n)
 void memory_parts(struct node *n, struct memory_parts *out)
 {
     struct stats *s = &n->stats;
+    struct scripts_usage scripts;
     uint64_t used;
 
     memory_usage(&out->process);
@@ -56,7 +59,11 @@ void memory_parts(struct node *n, struct memory_parts *out)
     out->entries = raft_host_cached_bytes(n->host);
     out->tables = tables_bytes(n);
     out->keys = count_keys(n);
-    out->overhead = out->startup + out->tables + out->clients + out->entries + out->batches;
+    scripts_usage(n->scripts, &scripts);
+    out->scripts = scripts.script_bytes;
+    out->functions = scripts.functions_bytes;
+    out->overhead = out->startup + out->tables + out->clients + out->entries + out->batches +
+                    out->scripts + out->functions;
     out->overhead = MIN_OF(out->overhead, used);
     out->dataset = used - out->overhead;
 }

@@ -13,8 +13,9 @@ struct memory_parts {
     struct memory_usage process;
     uint64_t peak, startup, overhead, dataset;
     uint64_t clients, batches;
-    uint64_t entries; /* of the log, kept for followers */
-    uint64_t tables;  /* of all databases */
+    uint64_t entries;            /* of the log, kept for followers */
+    uint64_t tables;             /* of all databases */
+    uint64_t scripts, functions; /* texts that are kept */
     uint64_t keys;
 };
 /* Also brings the peak up to date. */

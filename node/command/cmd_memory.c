@@ -91,7 +91,9 @@ void cmd_memory_stats(struct cmd *c)
     named_int(o, "clients.normal", m.clients);
     named_int(o, "cluster.links", 0);
     named_int(o, "aof.buffer", m.batches);
-    n = 8 + reply_databases(c);
+    named_int(o, "lua.caches", m.scripts);
+    named_int(o, "functions.caches", m.functions);
+    n = 10 + reply_databases(c);
     named_int(o, "overhead.total", m.overhead);
     named_int(o, "keys.count", m.keys);
     named_int(o, "keys.bytes-per-key", m.keys == 0 ? 0 : beyond_start / m.keys);

@@ -299,7 +299,7 @@ def test_latency_help(plain):
 # As a stock 7.0 has them.
 MEMORY_STATS = (
     "peak.allocated total.allocated startup.allocated replication.backlog clients.slaves clients.normal "
-    "cluster.links aof.buffer db.0 overhead.total keys.count keys.bytes-per-key dataset.bytes "
+    "cluster.links aof.buffer lua.caches functions.caches db.0 overhead.total keys.count keys.bytes-per-key dataset.bytes "
     "dataset.percentage peak.percentage allocator.allocated allocator.active allocator.resident "
     "allocator-fragmentation.ratio allocator-fragmentation.bytes allocator-rss.ratio allocator-rss.bytes "
     "rss-overhead.ratio rss-overhead.bytes fragmentation fragmentation.bytes"
@@ -310,6 +310,10 @@ def test_memory_stats(plain):
     with plain.client() as c:
         c.call("FLUSHALL")
         c.call("DEBUG", "POPULATE", "1000", "m", "1000")
+        c.call("SCRIPT", "LOAD", "return 1 --" + "x" * 1000)
+        library = "#!lua name=m\nredis.register_function('m', function() return 1 end) --" + "x" * 1000
+        c.call("FUNCTION", "LOAD", "REPLACE", library)
+        assert c.call("FCALL", "m", "0") == 1  # the node has made its functions of the text
         c.call("HELLO", "3")
         got = {k.decode(): v for k, v in c.call("MEMORY", "STATS").items()}
         assert list(got) == MEMORY_STATS
@@ -317,12 +321,16 @@ def test_memory_stats(plain):
             b"overhead.hashtable.main", b"overhead.hashtable.expires", b"overhead.hashtable.slot-to-keys",
         }  # fmt: skip
         assert got["overhead.total"] + got["dataset.bytes"] == got["total.allocated"] <= got["peak.allocated"]
+        i = info(c, "memory")
+        assert got["lua.caches"] == int(i["used_memory_scripts_eval"]) > 1000
+        assert got["functions.caches"] == int(i["used_memory_functions"]) > 1000
         assert 0 < got["dataset.percentage"] <= 100 and 0 < got["peak.percentage"] <= 100
         if "jemalloc" in info(c, "memory")["mem_allocator"]:
             assert 900 < got["keys.bytes-per-key"] < 10000 and got["dataset.bytes"] > 900_000
         c.call("HELLO", "2")
         assert [k.decode() for k in flat(c.call("MEMORY", "STATS"))] == MEMORY_STATS
         c.call("FLUSHALL")
+        c.call("FUNCTION", "DELETE", "m")
 
 
 def test_memory_doctor_purge_and_the_allocator(plain):
