@@ -151,7 +151,10 @@ static int parse_option(struct config *c, char *const *words, size_t n, const st
         }
         return parse_include(c, words[1], at, error);
     }
-    if (strcasecmp(words[0], "user") == 0 && n > 1) {
+    if (strcasecmp(words[0], "user") == 0) {
+        if (n < 2) {
+            return fail(error, "%suser: a value is missing", where);
+        }
         add_user(c, words + 1, n - 1);
         return 0;
     }

@@ -5,6 +5,8 @@
 
 #include "node/config_table.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -57,6 +59,92 @@ static const struct config_name log_timestamp_format_names[] = {
 #define WHY_LOG_LINES "log lines go to logfile"
 #define WHY_TCP "clients connect by TCP"
 
+static bool check_score(const char *text, char *error)
+{
+    char *end;
+    long score = strtol(text, &end, 10);
+
+    if (text[0] == '\0' || *end != '\0' || score < -2000 || score > 2000) {
+        snprintf(error, CONFIG_ERROR_MAX,
+                 "Invalid oom-score-adj-values, elements must be between -2000 and 2000.");
+        return false;
+    }
+    return true;
+}
+
+/* The length of a variable of a title, at "{", with the braces; 0: it is none. */
+static size_t variable_len(const char *p, bool *shows)
+{
+    static const char *const names[] = {
+        "title",       "unixsocket", /* show nothing by themselves */
+        "listen-addr", "server-mode", "port", "tls-port", "config-file"};
+    size_t n = strcspn(p + 1, "}");
+
+    for (size_t i = 0; p[1 + n] != '\0' && i < ARRAY_LEN(names); i++) {
+        if (strlen(names[i]) == n && memcmp(names[i], p + 1, n) == 0) {
+            *shows |= i > 1;
+            return n + 2;
+        }
+    }
+    return 0;
+}
+
+static bool check_title(const char *text, char *error)
+{
+    bool shows = false;
+    size_t n = 1;
+
+    for (const char *p = text; *p != '\0' && n > 0; p += n) {
+        if (*p != '{' || p[1] == '{') {
+            shows |= *p != ' ';
+            n = *p == '{' ? 2 : 1;
+        } else {
+            n = variable_len(p, &shows);
+        }
+    }
+    if (n == 0 || !shows) {
+        snprintf(error, CONFIG_ERROR_MAX,
+                 "template format is invalid or contains unknown variables");
+        return false;
+    }
+    return true;
+}
+
+static bool check_base_name(const char *text, const char *name, const char *what, char *error)
+{
+    if (strpbrk(text, "/\\") != NULL) {
+        snprintf(error, CONFIG_ERROR_MAX, "%s can't be a path, just a %s", name, what);
+        return false;
+    }
+    return true;
+}
+
+static bool check_not_empty(const char *text, const char *name, char *error)
+{
+    if (text[0] == '\0') {
+        snprintf(error, CONFIG_ERROR_MAX, "%s can't be empty", name);
+        return false;
+    }
+    return true;
+}
+
+static bool check_dbfilename(const char *text, char *error)
+{
+    return check_base_name(text, "dbfilename", "filename", error);
+}
+
+static bool check_appendfilename(const char *text, char *error)
+{
+    return check_not_empty(text, "appendfilename", error) &&
+           check_base_name(text, "appendfilename", "filename", error);
+}
+
+static bool check_appenddirname(const char *text, char *error)
+{
+    return check_not_empty(text, "appenddirname", error) &&
+           check_base_name(text, "appenddirname", "dirname", error);
+}
+
 /* Entries: name, alias, type, flags, field, initial value, reason, and what the type needs.
  * NOLINTBEGIN(bugprone-macro-parentheses) */
 #define KEPT(n, other, t, flag, f, def, reason, ...)                                               \
@@ -84,9 +172,9 @@ static const struct config_option kept[] = {
     KEPT("aof-use-rdb-preamble", NULL, BOOL, CONFIG_KEPT, aof_use_rdb_preamble, "yes",
          WHY_APPEND_ONLY, .min = 0),
     KEPT("appenddirname", NULL, STRING, CONFIG_KEPT | CONFIG_IMMUTABLE, appenddirname,
-         "appendonlydir", WHY_LOG_FILES, .min = 0),
+         "appendonlydir", WHY_LOG_FILES, .check = check_appenddirname),
     KEPT("appendfilename", NULL, STRING, CONFIG_KEPT | CONFIG_IMMUTABLE, appendfilename,
-         "appendonly.aof", WHY_LOG_FILES, .min = 0),
+         "appendonly.aof", WHY_LOG_FILES, .check = check_appendfilename),
     KEPT("auto-aof-rewrite-min-size", NULL, INT, CONFIG_KEPT | CONFIG_MEMORY,
          auto_aof_rewrite_min_size, "67108864", WHY_APPEND_ONLY, .min = 0, .max = INT64_MAX),
     KEPT("auto-aof-rewrite-percentage", NULL, INT, CONFIG_KEPT, auto_aof_rewrite_percentage, "100",
@@ -148,7 +236,7 @@ static const struct config_option kept[] = {
     KEPT("crash-memcheck-enabled", NULL, BOOL, CONFIG_KEPT, crash_memcheck_enabled, "yes",
          WHY_CRASHES, .min = 0),
     KEPT("dbfilename", NULL, STRING, CONFIG_KEPT | CONFIG_PROTECTED, dbfilename, "dump.rdb",
-         "snapshots are named after their position in the log", .min = 0),
+         "snapshots are named after their position in the log", .check = check_dbfilename),
     KEPT("disable-thp", NULL, BOOL, CONFIG_KEPT | CONFIG_IMMUTABLE, disable_thp, "yes", WHY_SYSTEM,
          .min = 0),
     KEPT("dual-channel-replication-enabled", NULL, BOOL, CONFIG_KEPT,
@@ -202,12 +290,12 @@ static const struct config_option kept[] = {
          WHY_APPEND_ONLY, .min = 0),
     KEPT("oom-score-adj", NULL, ENUM, CONFIG_FIXED, oom_score_adj, "no",
          "left to the system: OOMScoreAdjust of systemd", .names = oom_score_adj_names),
-    KEPT("oom-score-adj-values", NULL, WORDS, CONFIG_KEPT, oom_score_adj_values, "0 200 800",
-         WHY_SYSTEM, .min = 0),
+    KEPT("oom-score-adj-values", NULL, WORDS, CONFIG_KEPT | CONFIG_NUMBERS, oom_score_adj_values,
+         "0 200 800", WHY_SYSTEM, .n_words = 3, .check = check_score),
     KEPT("prefetch-batch-max-size", NULL, INT, CONFIG_KEPT, prefetch_batch_max_size, "16",
          WHY_ONE_THREAD, .min = 0, .max = 128),
     KEPT("proc-title-template", NULL, STRING, CONFIG_KEPT, proc_title_template,
-         "{title} {listen-addr} {server-mode}", WHY_SYSTEM, .min = 0),
+         "{title} {listen-addr} {server-mode}", WHY_SYSTEM, .check = check_title),
     KEPT("propagation-error-behavior", NULL, ENUM, CONFIG_KEPT, propagation_error_behavior,
          "ignore", "what a replica applies was valid on the leader",
          .names = propagation_error_behavior_names),

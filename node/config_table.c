@@ -110,9 +110,6 @@ static bool check_percentile(const char *text, char *error)
 {
     double percent;
 
-    if (text[0] == '\0') {
-        return true; /* none */
-    }
     if (!num_parse_double(text, strlen(text), &percent)) {
         snprintf(error, CONFIG_ERROR_MAX, "Invalid latency-tracking-info-percentiles parameters");
         return false;
@@ -336,8 +333,8 @@ static const struct config_option options[] = {
     INT("slowlog-max-len", slowlog_max_len, 0, 0, 1 << 20, "128", "entries kept"),
     BOOL("latency-tracking", latency_tracking, 0, "yes",
          "keep a histogram of how long each command takes"),
-    TEXT("latency-tracking-info-percentiles", CONFIG_WORDS, latency_tracking_info_percentiles, 0,
-         check_percentile, "50 99 99.9", "of these INFO latencystats shows"),
+    TEXT("latency-tracking-info-percentiles", CONFIG_WORDS, latency_tracking_info_percentiles,
+         CONFIG_NUMBERS, check_percentile, "50 99 99.9", "of these INFO latencystats shows"),
     INT("latency-monitor-threshold", latency_monitor_threshold, 0, 0, INT64_MAX, "0",
         "ms from which on an event is entered for LATENCY; 0: none is"),
     BOOL("activerehashing", activerehashing, 0, "yes", "resize tables also while nobody asks"),

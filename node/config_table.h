@@ -31,6 +31,7 @@ enum {
     CONFIG_FIXED = 1u << 4,   /* has one value, .why says why */
     CONFIG_PERCENT = 1u << 5, /* "5%" is understood, too, and kept as -5 */
     CONFIG_KEPT = 1u << 6,    /* its value is kept and changes nothing, .why says why */
+    CONFIG_NUMBERS = 1u << 7, /* WORDS: numbers with one space between them, kept as they print */
 };
 
 struct config_name {
@@ -50,6 +51,7 @@ struct config_option {
     const char *initial;
     int64_t min, max;                /* INT */
     const struct config_name *names; /* ENUM; ends with NULL */
+    size_t n_words;                  /* WORDS: so many are needed; 0: any number */
     config_check_fn *check;          /* BOOL, STRING, WORDS, LIST: each word */
     const char *why;                 /* FIXED, KEPT */
     const char *help;

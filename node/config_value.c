@@ -149,6 +149,29 @@ static char *join(char *const *words, size_t n)
     return out;
 }
 
+/* Likewise of CONFIG_NUMBERS, which have six digits behind the point at most. */
+static char *join_numbers(char *const *words, size_t n)
+{
+    struct buf b;
+    char *out;
+
+    buf_init(&b);
+    for (size_t i = 0; i < n; i++) {
+        char text[64];
+        int len = snprintf(text, sizeof text, "%.6f", strtod(words[i], NULL));
+
+        while (text[len - 1] == '0') {
+            len--;
+        }
+        len -= text[len - 1] == '.';
+        buf_printf(&b, "%s%.*s", i > 0 ? " " : "", len, text);
+    }
+    buf_append(&b, "", 1);
+    out = mem_strdup(buf_head(&b));
+    buf_release(&b);
+    return out;
+}
+
 static char **copy_list(char *const *words, size_t n)
 {
     char **list = mem_alloc((n + 1) * sizeof *list);
@@ -219,10 +242,16 @@ static bool read_value(const struct config_option *o, char *const *words, size_t
         v->text = mem_strdup(words[0]);
         return true;
     case CONFIG_WORDS:
+        if (o->n_words > 0 && n != o->n_words) {
+            return fail(error, "wrong number of arguments");
+        }
+        if ((o->flags & CONFIG_NUMBERS) && n == 1 && words[0][0] == '\0') {
+            n = 0; /* "" in a file: none */
+        }
         if (!words_are_fine(o, words, n, error)) {
             return false;
         }
-        v->text = join(words, n);
+        v->text = (o->flags & CONFIG_NUMBERS) ? join_numbers(words, n) : join(words, n);
         return true;
     case CONFIG_LIST:
         if (n == 0 || n > 16 || words[0][0] == '\0') {
@@ -439,9 +468,34 @@ bool config_option_equal(const struct config *a, const struct config *b,
 
 /* ---- setting ----------------------------------------------------------------------------- */
 
-/* The words of @text; the caller releases them. */
-static bool split(struct config_words *words, const char *text, char *error)
+/* Every space parts two words, which may be empty. */
+static void split_at_spaces(struct config_words *words, const char *text)
 {
+    size_t n = 1;
+
+    for (const char *p = text; *p != '\0'; p++) {
+        n += *p == ' ';
+    }
+    *words = (struct config_words){.w = mem_alloc(n * sizeof *words->w)};
+    while (words->n < n) {
+        size_t len = strcspn(text, " ");
+        char *word = mem_alloc(len + 1);
+
+        memcpy(word, text, len);
+        word[len] = '\0';
+        words->w[words->n++] = word;
+        text += len + 1;
+    }
+}
+
+/* The words of @text; the caller releases them. */
+static bool split(const struct config_option *o, struct config_words *words, const char *text,
+                  char *error)
+{
+    if (o->flags & CONFIG_NUMBERS) {
+        split_at_spaces(words, text);
+        return true;
+    }
     return config_words_split(words, text, strlen(text)) || fail(error, "unbalanced quotes");
 }
 
@@ -457,7 +511,7 @@ void config_set_initial(struct config *c)
         bool ok;
 
         if (takes_words(o)) {
-            ok = split(&words, o->initial, error) && read_value(o, words.w, words.n, &v, error);
+            ok = split(o, &words, o->initial, error) && read_value(o, words.w, words.n, &v, error);
         } else {
             ok = read_value(o, &one, 1, &v, error);
         }
@@ -472,7 +526,8 @@ bool config_option_set(struct config *c, const struct config_option *o, char *co
 {
     union config_value old, v;
 
-    if (takes_words(o) && n == 1 && strpbrk(words[0], " \t") != NULL) {
+    if (takes_words(o) && n == 1 &&
+        strpbrk(words[0], (o->flags & CONFIG_NUMBERS) ? " " : " \t") != NULL) {
         return config_option_set_text(c, o, words[0], error); /* several words in quotes */
     }
     get_value(c, o, &old);
@@ -499,7 +554,7 @@ bool config_option_set_text(struct config *c, const struct config_option *o, con
     if (!takes_words(o)) {
         return config_option_set(c, o, &one, 1, error);
     }
-    if (!split(&words, text, error)) {
+    if (!split(o, &words, text, error)) {
         return false;
     }
     ok = config_option_set(c, o, words.w, words.n, error);

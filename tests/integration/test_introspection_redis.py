@@ -214,6 +214,64 @@ CONFIG SET latency-monitor-threshold -1
 CONFIG SET latency-tracking maybe
 CONFIG SET latency-tracking-info-percentiles 101
 CONFIG SET latency-tracking-info-percentiles x
+CONFIG SET latency-tracking-info-percentiles 0x10
+CONFIG GET latency-tracking-info-percentiles
+CONFIG SET latency-tracking-info-percentiles 01
+CONFIG GET latency-tracking-info-percentiles
+CONFIG SET latency-tracking-info-percentiles +1
+CONFIG GET latency-tracking-info-percentiles
+CONFIG SET latency-tracking-info-percentiles 1e1
+CONFIG GET latency-tracking-info-percentiles
+CONFIG SET latency-tracking-info-percentiles " "
+CONFIG GET latency-tracking-info-percentiles
+CONFIG SET latency-tracking-info-percentiles "1 "
+CONFIG GET latency-tracking-info-percentiles
+CONFIG SET latency-tracking-info-percentiles "1  2"
+CONFIG GET latency-tracking-info-percentiles
+CONFIG SET latency-tracking-info-percentiles "50 99.9"
+CONFIG GET latency-tracking-info-percentiles
+CONFIG SET latency-tracking-info-percentiles 00.50
+CONFIG GET latency-tracking-info-percentiles
+CONFIG SET latency-tracking-info-percentiles 33.333333333
+CONFIG GET latency-tracking-info-percentiles
+CONFIG SET latency-tracking-info-percentiles nan
+CONFIG GET latency-tracking-info-percentiles
+CONFIG SET latency-tracking-info-percentiles inf
+CONFIG GET latency-tracking-info-percentiles
+CONFIG SET latency-tracking-info-percentiles ""
+CONFIG GET latency-tracking-info-percentiles
+CONFIG SET oom-score-adj-values nan
+CONFIG GET oom-score-adj-values
+CONFIG SET oom-score-adj-values x
+CONFIG GET oom-score-adj-values
+CONFIG SET oom-score-adj-values ""
+CONFIG GET oom-score-adj-values
+CONFIG SET oom-score-adj-values "1 2 3000"
+CONFIG GET oom-score-adj-values
+CONFIG SET oom-score-adj-values "1 2"
+CONFIG GET oom-score-adj-values
+CONFIG SET oom-score-adj-values "1 2 x"
+CONFIG GET oom-score-adj-values
+CONFIG SET oom-score-adj-values "1  2 3"
+CONFIG GET oom-score-adj-values
+CONFIG SET oom-score-adj-values "+1 02 -3"
+CONFIG GET oom-score-adj-values
+CONFIG SET oom-score-adj-values "0 200 800"
+CONFIG GET oom-score-adj-values
+CONFIG SET proc-title-template ""
+CONFIG SET proc-title-template " "
+CONFIG SET proc-title-template {x}
+CONFIG SET proc-title-template {title}
+CONFIG SET proc-title-template {
+CONFIG SET proc-title-template a{title
+CONFIG SET proc-title-template {}
+CONFIG SET proc-title-template "{TITLE} a"
+CONFIG SET proc-title-template {{
+CONFIG SET proc-title-template x}
+CONFIG SET proc-title-template "a {title}"
+CONFIG SET proc-title-template {port}
+CONFIG SET proc-title-template "{title} {listen-addr} {server-mode}"
+CONFIG GET proc-title-template
 CONFIG SET activedefrag maybe
 CONFIG SET cluster-node-timeout -1
 CONFIG SET repl-backlog-size x

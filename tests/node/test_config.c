@@ -93,6 +93,12 @@ static void files_are_read_as_redis_writes_them(void **state)
         {"notify-keyspace-events \"\"", "notify-keyspace-events", ""},
         {"save \"\"", "save", ""},
         {"appendonly yes", "appendonly", "yes"},
+        {"latency-tracking-info-percentiles 0x10 01 +1 1e1 99.90",
+         "latency-tracking-info-percentiles", "16 1 1 10 99.9"},
+        {"latency-tracking-info-percentiles \"1 2\"", "latency-tracking-info-percentiles", "1 2"},
+        {"latency-tracking-info-percentiles \"\"", "latency-tracking-info-percentiles", ""},
+        {"oom-score-adj-values -2000 +1 02", "oom-score-adj-values", "-2000 1 2"},
+        {"proc-title-template \"{{x} {title}\"", "proc-title-template", "{{x} {title}"},
     };
 
     (void)state;
@@ -118,6 +124,7 @@ static void errors_name_line_and_option(void **state)
     } cases[] = {
         {"port 7001\nfoo bar", "f.conf:2: unknown option 'foo'"},
         {"port", "f.conf:1: port: a value is missing"},
+        {"user", "f.conf:1: user: a value is missing"},
         {"port 1 2", "f.conf:1: port: wrong number of arguments"},
         {"port x", "f.conf:1: port: argument couldn't be parsed into an integer"},
         {"port 0", "f.conf:1: port: argument must be between 1 and 65535 inclusive"},
@@ -159,6 +166,22 @@ static void errors_name_line_and_option(void **state)
                                    "or equal to 100"},
         {"maxmemory-clients -1%", "f.conf:1: maxmemory-clients: argument must be a memory or "
                                   "percent value"},
+        {"latency-tracking-info-percentiles \"1 \"",
+         "f.conf:1: latency-tracking-info-percentiles: Invalid latency-tracking-info-percentiles "
+         "parameters"},
+        {"oom-score-adj-values 1 2", "f.conf:1: oom-score-adj-values: wrong number of arguments"},
+        {"oom-score-adj-values 1 2 2001",
+         "f.conf:1: oom-score-adj-values: Invalid oom-score-adj-values, elements must be between "
+         "-2000 and 2000."},
+        {"proc-title-template {x}", "f.conf:1: proc-title-template: template format is invalid or "
+                                    "contains unknown variables"},
+        {"dbfilename a/b", "f.conf:1: dbfilename: dbfilename can't be a path, just a filename"},
+        {"appendfilename a/b",
+         "f.conf:1: appendfilename: appendfilename can't be a path, just a filename"},
+        {"appendfilename \"\"", "f.conf:1: appendfilename: appendfilename can't be empty"},
+        {"appenddirname ../a",
+         "f.conf:1: appenddirname: appenddirname can't be a path, just a dirname"},
+        {"appenddirname \"\"", "f.conf:1: appenddirname: appenddirname can't be empty"},
         {"include /nonexistent/x.conf", "cannot read configuration file '/nonexistent/x.conf': No "
                                         "such file or directory"},
     };
@@ -286,6 +309,7 @@ static void the_command_line_is_refused_by_option(void **state)
         {{"--foo", "1"}, "unknown option '--foo'"},
         {{"--port", "x"}, "--port: argument couldn't be parsed into an integer"},
         {{"--port"}, "--port: a value is missing"},
+        {{"--user"}, "--user: a value is missing"},
         {{"--port", "--hz", "1"}, "--port: a value is missing"},
         {{"-port", "1"}, "'-port' is not an option: options begin with '--'"},
         {{"--port", "1", "2"}, "--port: wrong number of arguments"},
@@ -453,6 +477,8 @@ static void change_kept(struct config *c)
             other = number;
         } else if (o->type == CONFIG_ENUM) {
             other = strcmp(o->names[0].name, o->initial) == 0 ? o->names[1].name : o->names[0].name;
+        } else if (o->flags & CONFIG_NUMBERS) {
+            other = "1 2 3";
         }
         if (!config_option_set_text(c, o, other, error)) {
             fail_msg("%s %s: %s", o->name, other, error);
