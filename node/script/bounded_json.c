@@ -14,8 +14,9 @@
 #include <string.h>
 
 #define KEEP_BUFFER_KEY "holdfast.cjson.encode_keep_buffer"
-#define BIG_BYTES ((size_t)1 << 20) /* a buffer that is not kept */
-#define NUMBER_BYTES 32             /* the longest text of one, with what separates it */
+#define BIG_BYTES ((size_t)1 << 20)      /* a buffer that is not kept */
+#define TEXT_BYTES_MAX ((size_t)1 << 30) /* cjson counts in an int, and doubles it */
+#define NUMBER_BYTES 32                  /* the longest text of one, with what separates it */
 #define ESCAPED_MAX 6 /* bytes that one may become; cjson makes room for all of them */
 
 /* ---- encoding ------------------------------------------------------------------------------- */
@@ -156,7 +157,7 @@ static int bounded_encode(lua_State *L)
     m.sparse_safe = lua_tonumber(L, -1);
     lua_settop(L, 1);
     /* The text is there twice, at last: in its buffer and as a string. */
-    m.max = vm_room(L, BIG_BYTES) / 2;
+    m.max = MIN_OF(vm_room(L, BIG_BYTES) / 2, TEXT_BYTES_MAX - 1);
     add_value(&m, 1);
     vm_need_room(L, 2 * m.bytes);
     if (m.bytes > BIG_BYTES) {
@@ -263,6 +264,10 @@ static int bounded_decode(lua_State *L)
         size_t n;
         const char *p = lua_tolstring(L, 1, &n);
 
+        if (n >= TEXT_BYTES_MAX) {
+            lua_pushliteral(L, "not enough memory");
+            return lua_error(L);
+        }
         vm_need_room(L, decoded_bytes(L, p, n));
     }
     return lua_tocfunction(L, lua_upvalueindex(2))(L);

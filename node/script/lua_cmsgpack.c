@@ -545,6 +545,6 @@ int luaopen_cmsgpack(lua_State *L)
     luaL_register(L, "cmsgpack", functions);
     set_text(L, "_NAME", "cmsgpack");
     set_text(L, "_VERSION", "lua-cmsgpack 0.4.0"); /* the one whose ways these are */
-    set_text(L, "_DESCRIPTION", "MessagePack for Lua");
+    set_text(L, "_DESCRIPTION", "MessagePack C implementation for Lua");
     return 1;
 }

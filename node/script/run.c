@@ -288,9 +288,11 @@ void scripts_kill(struct cmd *c, bool function)
 /* ---- after ------------------------------------------------------------------------------------
  */
 
+/* Raw, for nothing catches an error here that a metatable of the script's might raise. */
 static const char *field(lua_State *L, int table, const char *name)
 {
-    lua_getfield(L, table, name);
+    lua_pushstring(L, name);
+    lua_rawget(L, table);
     return lua_tostring(L, -1); /* the value stays on the stack */
 }
 
@@ -356,8 +358,7 @@ void script_run(struct cmd *c, struct vm *vm, const char *name, uint32_t flags, 
     };
 
     assert(s->run == NULL);
-    vm->end_error = run.is_function ? "ERR Script killed by user with FUNCTION KILL."
-                                    : "ERR Script killed by user with SCRIPT KILL.";
+    vm->end_error = "ERR Script killed by user with SCRIPT KILL...";
     s->run = &run;
     if (vm->seeded) {
         rng_init(&vm->rng, rng_next(&c->node->rng));

@@ -393,6 +393,7 @@ static void guard_base(lua_State *L)
     set_function(L, "xpcall", guarded_xpcall);
     set_function(L, "load", guarded_load);
     set_function(L, "loadstring", guarded_loadstring);
+    bound_base(L);
 }
 
 static void guard_libraries(lua_State *L)
@@ -405,10 +406,14 @@ static void guard_libraries(lua_State *L)
     bound_json(L);
     json_keep_buffer_of(L);
     lua_pop(L, 1);
+    lua_getfield(L, -1, "bit");
+    bound_bit(L);
+    lua_pop(L, 1);
     lua_getfield(L, -1, "string");
     bound_string(L);
     lua_pop(L, 1);
     lua_getfield(L, -1, "table");
+    bound_table(L);
     for (size_t i = 0; i < ARRAY_LEN(writers); i++) {
         wrap(L, writers[i], write_checked);
     }

@@ -220,6 +220,14 @@ static const char *text_of(lua_State *L, int i)
     return lua_isstring(L, i) ? lua_tostring(L, i) : luaL_typename(L, i);
 }
 
+/* The value on the stack becomes a field, raw: an error may have a metatable of the script's. */
+static void set_raw(lua_State *L, int table, const char *name)
+{
+    lua_pushstring(L, name);
+    lua_insert(L, -2);
+    lua_rawset(L, table);
+}
+
 /* Message handler of vm_call(): any error value becomes a table. */
 static int complete_error(lua_State *L)
 {
@@ -239,9 +247,9 @@ static int complete_error(lua_State *L)
     lua_settop(L, 1);
     if (find_place(L, &ar)) {
         lua_pushstring(L, ar.source);
-        lua_setfield(L, 1, "source");
+        set_raw(L, 1, "source");
         lua_pushinteger(L, ar.currentline);
-        lua_setfield(L, 1, "line");
+        set_raw(L, 1, "line");
     }
     return 1;
 }
@@ -298,6 +306,10 @@ void vm_release(struct vm *vm)
 
 bool vm_compile(lua_State *L, const char *p, size_t n, const char *chunk)
 {
+    if (n >= INT32_MAX) {
+        lua_pushliteral(L, "chunk is too long"); /* the lexer counts in an int */
+        return false;
+    }
     if (n >= 2 && p[0] == '#' && p[1] == '!') {
         const char *end = memchr(p, '\n', n);
 

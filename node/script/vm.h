@@ -80,10 +80,13 @@ int vm_raise(lua_State *L, const char *text);
 /* Push {err = @text}. @text: with its code, and n bytes. */
 void vm_push_error(lua_State *L, const char *text, size_t n);
 
-/* Within sandbox.c: bound what a library, which is on the stack, may take of memory and of time
- * (node/script/bounded_json.c, bounded_libs.c). */
+/* Within sandbox.c: bound what a library, which is on the stack, may take of memory, of the C stack
+ * and of time (node/script/bounded_json.c, bounded_libs.c). */
+void bound_base(lua_State *L);
+void bound_bit(lua_State *L);
 void bound_json(lua_State *L);
 void bound_string(lua_State *L);
+void bound_table(lua_State *L);
 /* The arguments of table.sort() are on the stack: a big table without a function to compare with is
  * given one that may be interrupted. */
 void bound_sort(lua_State *L);

@@ -163,6 +163,7 @@ static void corners_are_defined(void **state)
         {"cmsgpack.unpack(('\\145'):rep(4000))",
          "ERR stack overflow (too many return values at once; "
          "use unpack_one or unpack_limit instead.)"},
+        {"cmsgpack._DESCRIPTION", "'MessagePack C implementation for Lua'"},
         {"hex(cmsgpack.pack(0/0)):sub(5)", "'f8000000000000'"}, /* the sign is the machine's */
     };
     struct meter m;

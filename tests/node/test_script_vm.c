@@ -60,6 +60,61 @@ static void check(struct vm *vm, const char *script, int resp, const char *want)
     buf_release(&out);
 }
 
+/* Arguments for which functions of Lua's libraries overflow a number or the C stack: what they give
+ * is Redis's, but for patterns, which end Redis's process. */
+static void extreme_arguments_are_refused(void **state)
+{
+#define TOO_MANY "!ERR user_script:1: too many results to unpack"
+#define TOO_COMPLEX "!ERR user_script:1: pattern too complex"
+#define LONG "local s, p = ('a'):rep(3e5), ('a?'):rep(3e5) .. 'b' "
+    static const struct {
+        const char *script, *want;
+    } cases[] = {
+        {"return bit.tohex(255, -2147483648)", "$8\r\n000000FF\r\n"},
+        {"return bit.tohex(255, 2147483648)", "$8\r\n000000FF\r\n"},
+        {"return bit.tohex(-1, 3 * 2 ^ 31 + 3)", "$8\r\nFFFFFFFF\r\n"},
+        {"return bit.tohex(255, -2) .. bit.tohex(255, 3) .. bit.tohex(255) .. bit.tohex(1, 0)",
+         "$13\r\nFF0ff000000ff\r\n"},
+        {"return bit.tohex(1, nil)",
+         "!ERR user_script:1: bad argument #2 to 'tohex' (number expected, got nil)"},
+        {"return bit.tohex()",
+         "!ERR user_script:1: bad argument #1 to 'tohex' (number expected, got no value)"},
+        {"return {unpack({'a', 'b'}, 0, 2147483647)}", TOO_MANY},
+        {"return {unpack({}, -2147483648, 2147483647)}", TOO_MANY},
+        {"return {unpack({'a'}, -1, 2147483646)}", TOO_MANY},
+        {"return {unpack({}, 0, 2147483647)}", TOO_MANY},
+        {"return {unpack({}, 1, 9000)}", TOO_MANY},
+        {"return select('#', unpack({}, 2147483646, 2147483647))", ":2\r\n"},
+        {"return select('#', unpack({}, -2147483648, -2147483647))", ":2\r\n"},
+        {"return select('#', unpack({}, 2147483647, -2147483648))", ":0\r\n"},
+        {"return {unpack({'a', 'b', 'c'}, 2)}", "*2\r\n$1\r\nb\r\n$1\r\nc\r\n"},
+        {"return unpack('a')",
+         "!ERR user_script:1: bad argument #1 to 'unpack' (table expected, got string)"},
+        {LONG "return s:find(p)", TOO_COMPLEX},
+        {LONG "return s:match(p)", TOO_COMPLEX},
+        {LONG "return s:gsub(p, '')", TOO_COMPLEX},
+        {LONG "return s:gmatch(p)()", TOO_COMPLEX},
+        {LONG "return string.gfind(s, p)()", TOO_COMPLEX},
+        {LONG "return s:find(p, 1, true)", "$-1\r\n"},
+        {"return ('a'):find(('a*'):rep(5000))", ":1\r\n"},
+        {"return ('a'):rep(1e4):find(('a-'):rep(4999) .. '$')", ":1\r\n"},
+        {"return ('a'):rep(9e3):find(('a'):rep(9e3))", ":1\r\n"},
+        {"return ('a'):match('a?\\0' .. ('?'):rep(6e3))", "$1\r\na\r\n"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        check(*state, cases[i].script, 2, cases[i].want);
+    }
+    check(
+        *state,
+        "local t = {'a', 'b'} table.insert(t, 1, 'c') table.insert(t, 'd') table.insert(t, 6, 'e') "
+        "table.insert(t, -1, 'f') return t[-1] .. t[2] .. t[3] .. t[4] .. t[5] .. tostring(t[1])",
+        2, "$8\r\nfcabdnil\r\n");
+    check(*state, "table.insert({}, 1, 2, 3)", 2,
+          "!ERR user_script:1: wrong number of arguments to 'insert'");
+    assert_false(vm_compile(((struct vm *)*state)->L, "return", INT32_MAX, "@user_script"));
+}
+
 /* What one script could leave behind for the next, each of the ways to write past a guard. */
 static void a_script_changes_nothing_for_the_next(void **state)
 {
@@ -118,6 +173,7 @@ static void errors_of_any_kind_have_a_text(void **state)
         {"error({err = 'CODE a'})", "!CODE a"},
         {"error({})", "!ERR unknown error"},
         {"error({err = {}})", "!ERR unknown error"},
+        {"error(setmetatable({err = 'a'}, {__newindex = error, __index = error}))", "!a"},
         {"error()", "!ERR nil"},
         {"error(error)", "!ERR function"},
         {"error(1)", "!ERR user_script:1: 1"},
@@ -376,9 +432,9 @@ static bool count_interrupts(struct vm *vm)
 static void c_functions_may_be_interrupted(void **state)
 {
     static const char *const calls[] = {
-        "cmsgpack.pack(t)",        "cmsgpack.unpack(packed)", "cjson.encode(t)",
-        "cjson.decode(json)",      "struct.size(format)",     "table.sort(t)",
-        "struct.pack(format, '')",
+        "cmsgpack.pack(t)",        "cmsgpack.unpack(packed)",  "cjson.encode(t)",
+        "cjson.decode(json)",      "struct.size(format)",      "table.sort(t)",
+        "struct.pack(format, '')", "table.insert(t, -5e5, 0)",
     };
     static const char prepare[] =
         "local t = {} for i = 1, 200000 do t[i] = i end local packed = cmsgpack.pack(t) "
@@ -404,6 +460,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_script_changes_nothing_for_the_next, setup, teardown),
+        cmocka_unit_test_setup_teardown(extreme_arguments_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(errors_of_any_kind_have_a_text, setup, teardown),
         cmocka_unit_test_setup_teardown(results_become_replies, setup, teardown),
         cmocka_unit_test_setup_teardown(a_circle_ends_in_an_error, setup, teardown),
