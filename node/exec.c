@@ -521,7 +521,11 @@ enum exec_result exec_request(struct client *c, const struct arg *argv, int argc
         return refused(c, command, from);
     }
     if (UNLIKELY(n->busy_error != NULL) && (command->flags & CMD_ALLOW_BUSY) == 0) {
-        resp_error(&c->reply, n->busy_error);
+        if (command->fn == cmd_exec) {
+            abort_exec(c, n->busy_error);
+        } else {
+            resp_error(&c->reply, n->busy_error);
+        }
         return refused(c, command, from);
     }
     /* MULTI and WATCH are not queued either, but have errors of their own, which spoil nothing. */

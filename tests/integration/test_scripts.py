@@ -166,6 +166,23 @@ def test_a_script_that_has_written_nothing_can_be_killed(plain, leader):
     assert refused(leader.call, "SCRIPT", "KILL").startswith("NOTBUSY ")
 
 
+def test_exec_while_a_script_runs_ends_the_transaction(leader):
+    busy_text = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+    with leader.client() as c, leader.client() as other:
+        assert other.call("MULTI") == "OK"
+        assert other.call("SET", "k", 1) == "QUEUED"
+        c.send("EVAL", FOREVER, 0)
+        busy(leader)
+        assert refused(other.call, "EXEC") == f"EXECABORT Transaction discarded because of: {busy_text}"
+        assert refused(other.call, "EXEC") == f"EXECABORT Transaction discarded because of: {busy_text}"
+        assert refused(other.call, "GET", "k") == busy_text
+        assert leader.call("SCRIPT", "KILL") == "OK"
+        assert refused(c.read).startswith("ERR Script killed ")
+        assert other.call("SET", "k2", 2) == "OK"
+        assert other.call("EXISTS", "k") == 0
+        assert refused(other.call, "EXEC") == "ERR EXEC without MULTI"
+
+
 def test_an_error_is_not_asked_through_its_metatable(leader):
     script = "error(setmetatable({err = 'MY error'}, {__newindex = function() end, __index = error}))"
     assert refused(leader.call, "EVAL", script, 0).startswith("MY error script: ")
