@@ -46,6 +46,7 @@ struct evict {
     int64_t above_total_us;           /* before this time */
     struct candidate pool[POOL_SIZE]; /* by score, rising */
     size_t n_pool;
+    uint32_t turn; /* the database, of those of all groups, from which a random key went last */
 };
 
 struct evict *evict_new(void) { return mem_zalloc(sizeof(struct evict)); }
@@ -228,24 +229,21 @@ static bool take_from_pool(struct node *n, unsigned policy, struct victim *out)
     return false;
 }
 
-/* Any key: of the group and database after those of the last time, so that all get their turn. */
+/* Any key: of the database whose turn it is, or the next one that has some. Those of all groups
+ * have one turn each, however many keys are in them. */
 static bool take_random(struct node *n, unsigned policy, struct victim *out)
 {
-    uint32_t start = n->n_groups == 0 ? 0 : (uint32_t)rng_below(&n->rng, n->n_groups);
+    uint32_t dbs = n->config.cluster_enabled ? 1 : (uint32_t)n->config.databases;
+    uint32_t turns = n->n_groups * dbs;
 
-    for (uint32_t i = 0; i < n->n_groups; i++) {
-        struct group *g = n->groups[(start + i) % n->n_groups];
-        uint32_t dbs = may_evict(g) ? keyspace_databases(g->ks) : 0;
-        uint32_t first = dbs == 0 ? 0 : (uint32_t)rng_below(&n->rng, dbs);
+    for (uint32_t i = 0; i < turns; i++) {
+        uint32_t turn = ++n->evict->turn % turns;
+        struct group *g = n->groups[turn / dbs];
+        struct item *it = may_evict(g) ? sample(n, g, turn % dbs, policy) : NULL;
 
-        for (uint32_t d = 0; d < dbs; d++) {
-            uint32_t db = (first + d) % dbs;
-            struct item *it = sample(n, g, db, policy);
-
-            if (it != NULL) {
-                *out = (struct victim){g, db, it};
-                return true;
-            }
+        if (it != NULL) {
+            *out = (struct victim){g, turn % dbs, it};
+            return true;
         }
     }
     return false;

@@ -121,6 +121,27 @@ def test_what_is_used_often_stays(plain, leader):
     leader.call("CONFIG", "SET", "lfu-log-factor", "10", "maxmemory-samples", "5")
 
 
+@pytest.mark.parametrize("policy", ("allkeys-random", "volatile-random"))
+def test_random_keys_go_from_all_databases_alike(plain, leader, policy):
+    """Whichever databases have keys, with empty ones between them."""
+    dbs, n = (0, 1, 2, 9), 2000
+    with leader.client() as c:
+        for db in dbs:
+            c.call("SELECT", db)
+            for at in range(0, n, 100):
+                c.pipeline([["SET", f"key:{i}", VALUE, "EX", "10000"] for i in range(at, at + 100)])
+        limit(leader, policy, -2 * MB)
+        top = int(leader.call("CONFIG", "GET", "maxmemory")[1])
+        eventually(lambda: counted(leader) <= top, what="memory below the limit")
+        left = []
+        for db in dbs:
+            c.call("SELECT", db)
+            left.append(c.call("DBSIZE"))
+    assert sum(left) < len(dbs) * n - 1000
+    assert max(left) - min(left) <= 1, left
+    assert_replicas_are_equal(plain)
+
+
 def test_only_keys_with_a_time_go_and_the_nearest_first(plain, leader):
     fill(leader, 0, 1000)
     fill(leader, 1000, 1000, "EX", "10000")
