@@ -128,7 +128,7 @@ static struct item *look_up(struct cmd *c, uint32_t db, const struct arg *name, 
 
 static void note_access(struct cmd *c, struct item *it)
 {
-    if (it == NULL || c->applying || snapshot_is_running(c->node)) {
+    if (it == NULL || snapshot_is_running(c->node)) {
         return;
     }
     /* TOUCH is how a client that leaves access times alone says that it means it. */
@@ -142,9 +142,6 @@ static void note_access(struct cmd *c, struct item *it)
 /* @k has been set to @it. */
 static void note_set(struct cmd *c, const struct key *k, struct item *it, bool is_new)
 {
-    if (c->applying) {
-        return;
-    }
     item_set_access(it, cmd_access_clock_new(c));
     if (is_new) {
         notify(c, NOTIFY_NEW, "new", k);

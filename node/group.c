@@ -308,8 +308,11 @@ static void loaded(struct group *g)
 
 static bool load_some(struct group *g, int64_t budget_us)
 {
-    int rc = rdb_loader_step(g->loader, g->ks, budget_us, 0);
+    struct access_clock clock = node_access_clock(g->node);
+    int rc;
 
+    rdb_loader_set_clock(g->loader, &clock);
+    rc = rdb_loader_step(g->loader, g->ks, budget_us, 0);
     if (rc < 0) {
         char path[PATH_MAX];
 
@@ -688,7 +691,7 @@ void group_on_event(struct node *n, struct raft_event *e)
         g->snapshot = e->pos;
         break;
     case RAFT_EV_SNAPSHOT_WANTED:
-        snapshot_ask(g);
+        snapshot_ask(g, false);
         break;
     default:
         break;

@@ -6,8 +6,6 @@
 #include "node/node.h"
 #include "node/node_limits.h"
 
-#define ACCESS_MASK 0xffffffu
-
 int64_t cmd_string_max(const struct cmd *c) { return c->node->config.proto_max_bulk_len; }
 
 size_t cmd_effect_max(const struct cmd *c)
@@ -41,57 +39,53 @@ bool cmd_access_is_lfu(const struct cmd *c)
     return (c->node->config.maxmemory_policy & EVICT_LFU) != 0;
 }
 
-/* ---- least frequently used ------------------------------------------------------------------- */
+/* ---- access data ----------------------------------------------------------------------------- */
 
-#define LFU_NEW 5 /* so that a new key is not the first to go */
-#define LFU_MAX 255
-
-static uint32_t minutes_now(const struct cmd *c)
+struct access_clock node_access_clock(const struct node *n)
 {
-    return (uint32_t)(c->node->now_wall_ms / 60000) & 0xffff;
-}
-
-/* The counter less one for each lfu-decay-time that has passed since it was set. */
-static uint32_t decayed(const struct cmd *c, uint32_t access)
-{
-    uint32_t counter = access & LFU_MAX;
-    int64_t minutes = (minutes_now(c) - (access >> 8)) & 0xffff;
-    int64_t decay = c->node->config.lfu_decay_time;
-    int64_t periods = decay == 0 ? 0 : minutes / decay;
-
-    return periods >= counter ? 0 : counter - (uint32_t)periods;
+    return (struct access_clock){
+        .lru = (n->config.maxmemory_policy & EVICT_LRU) != 0,
+        .lfu = (n->config.maxmemory_policy & EVICT_LFU) != 0,
+        .wall_ms = n->now_wall_ms,
+        .lfu_decay_minutes = n->config.lfu_decay_time,
+    };
 }
 
 /* One more with a probability that falls as the counter rises. */
 static uint32_t incremented(const struct cmd *c, uint32_t counter)
 {
-    uint32_t above = counter > LFU_NEW ? counter - LFU_NEW : 0;
+    uint32_t above = counter > ACCESS_FREQ_NEW ? counter - ACCESS_FREQ_NEW : 0;
     uint64_t odds = (uint64_t)above * (uint64_t)c->node->config.lfu_log_factor + 1;
 
-    return counter < LFU_MAX && rng_below(&c->node->rng, odds) == 0 ? counter + 1 : counter;
-}
-
-/* ---- the clock ------------------------------------------------------------------------------- */
-
-static uint32_t clock_now(const struct cmd *c)
-{
-    return (uint32_t)(c->node->now_wall_ms / 1000) & ACCESS_MASK;
+    return counter < ACCESS_FREQ_MAX && rng_below(&c->node->rng, odds) == 0 ? counter + 1 : counter;
 }
 
 uint32_t cmd_access_clock_new(struct cmd *c)
 {
-    return cmd_access_is_lfu(c) ? minutes_now(c) << 8 | LFU_NEW : clock_now(c);
+    struct access_clock clock = node_access_clock(c->node);
+
+    return access_clock_new(&clock);
 }
 
 uint32_t cmd_access_clock(struct cmd *c, uint32_t access)
 {
-    return cmd_access_is_lfu(c) ? minutes_now(c) << 8 | incremented(c, decayed(c, access))
-                                : clock_now(c);
+    struct access_clock clock = node_access_clock(c->node);
+
+    return clock.lfu
+               ? access_clock_of_freq(&clock, incremented(c, access_clock_freq(&clock, access)))
+               : access_clock_new(&clock);
 }
 
 int64_t cmd_access_idle(const struct cmd *c, uint32_t access)
 {
-    return (clock_now(c) - access) & ACCESS_MASK; /* the clock goes round in 194 days */
+    struct access_clock clock = node_access_clock(c->node);
+
+    return access_clock_idle(&clock, access);
 }
 
-int64_t cmd_access_freq(const struct cmd *c, uint32_t access) { return decayed(c, access); }
+int64_t cmd_access_freq(const struct cmd *c, uint32_t access)
+{
+    struct access_clock clock = node_access_clock(c->node);
+
+    return access_clock_freq(&clock, access);
+}

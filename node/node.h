@@ -13,6 +13,7 @@
 #include "node/config.h"
 #include "node/group.h"
 #include "node/groups.h"
+#include "node/keyspace/access_clock.h"
 #include "node/stats.h"
 #include "raft/host.h"
 
@@ -116,6 +117,9 @@ bool node_shutdown_advance(struct node *n);
  * for one come since it began? Then *@deadline_us is when it should be over (boot clock). A second
  * signal ends the process here. */
 MUST_CHECK bool node_is_to_stop(struct node *n, int64_t *deadline_us);
+
+/* How access data is counted now: by maxmemory-policy and the wall clock of this turn. */
+struct access_clock node_access_clock(const struct node *n);
 
 /* Sliced work has come up (apply, load, free, upkeep): do not sleep. */
 void node_has_work(struct node *n);

@@ -39,10 +39,8 @@ bool cmd_cluster_enabled(const struct cmd *c);
 /* The client may read any key by this command, also those that no argument names: SORT ... BY. */
 bool cmd_reads_all_keys(const struct cmd *c);
 
-/* ---- the access clock of items (keyspace.h: item_access(), 24 bits) -------------------------
- *
- * Without an LFU maxmemory-policy: wall seconds modulo 2^24. With one: wall minutes modulo 2^16
- * in the upper 16 bits, a logarithmic counter of accesses in the lower 8. */
+/* ---- the access clock of items (node/keyspace/access_clock.h), also while applying ------------
+ */
 
 bool cmd_access_is_lfu(const struct cmd *c);
 /* The clock of an item made now; and what @access becomes by an access now. */

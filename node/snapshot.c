@@ -37,6 +37,7 @@ struct snapshotter {
     enum snapshot_state state;
     struct group *group;
     bool wanted[NODE_GROUPS_MAX];
+    bool access[NODE_GROUPS_MAX]; /* wanted for access data as well */
     bool ended, failed; /* of those that are asked for together: one has ended, one has failed */
     bool parked;
     int64_t started_us, started_wall_ms;
@@ -103,9 +104,10 @@ void snapshot_progress(const struct node *n, struct snapshot_progress *out)
     out->wanted = any_is_wanted(s);
 }
 
-void snapshot_ask(struct group *g)
+void snapshot_ask(struct group *g, bool access)
 {
     g->node->snapshotter->wanted[g->number] = true;
+    g->node->snapshotter->access[g->number] |= access;
     node_has_work(g->node);
 }
 
@@ -209,8 +211,9 @@ static void fill_meta(struct group *g, struct rdb_meta *meta)
 /* In the child: nothing but memory as it was, and the file. */
 NORETURN static void write_in_child(struct snapshotter *s, const struct rdb_meta *meta)
 {
-    int rc =
-        rdb_save(s->temporary, s->group->ks, meta, s->node->config.rdbcompression, s->progress);
+    struct access_clock clock = node_access_clock(s->node);
+    int rc = rdb_save(s->temporary, s->group->ks, meta, s->node->config.rdbcompression, &clock,
+                      s->progress);
 
     _exit(rc == RDB_OK ? 0 : 1);
 }
@@ -272,7 +275,7 @@ static void write_now(struct snapshotter *s)
             s->keys += keyspace_size(g->ks, db);
         }
         fork_child(s, &meta);
-    } else if (rdb_save(s->temporary, NULL, &meta, false, s->progress) == RDB_OK) {
+    } else if (rdb_save(s->temporary, NULL, &meta, false, NULL, s->progress) == RDB_OK) {
         published(s);
     } else {
         failed(s, strerror(errno));
@@ -280,11 +283,22 @@ static void write_now(struct snapshotter *s)
     rdb_meta_release(&meta);
 }
 
+/* There may be something newer than what the newest snapshot has. One at the same position takes
+ * its place. */
+static bool is_needed(const struct group *g, bool access)
+{
+    struct access_clock clock = node_access_clock(g->node);
+
+    return g->applied != g->snapshot.index || (access && g->ks != NULL && (clock.lru || clock.lfu));
+}
+
 static void begin(struct snapshotter *s, struct group *g)
 {
-    s->wanted[g->number] = false;
-    if (g->state == GROUP_LOADING || g->applied == g->snapshot.index) {
-        return; /* nothing newer than what there is */
+    bool access = s->access[g->number];
+
+    s->wanted[g->number] = s->access[g->number] = false;
+    if (g->state == GROUP_LOADING || !is_needed(g, access)) {
+        return;
     }
     s->group = g;
     s->state = SNAP_SETTLING;

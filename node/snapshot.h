@@ -16,8 +16,9 @@ struct snapshotter;
 struct snapshotter *snapshotter_new(struct node *n);
 void snapshotter_free(struct snapshotter *s); /* ends a running child */
 
-/* Take a snapshot of @g soon; asking twice is asking once. */
-void snapshot_ask(struct group *g);
+/* Take a snapshot of @g soon; asking twice is asking once. None is taken when the newest holds all
+ * there is: of data, and when @access, of access data as well, where snapshots carry it. */
+void snapshot_ask(struct group *g, bool access);
 /* Called each turn and by cron: go on where something has changed. */
 void snapshot_advance(struct node *n);
 

@@ -149,7 +149,7 @@ static void write_genesis_snapshot(struct node *n, uint32_t group, struct raft_p
         buf_release(&state);
     }
     raft_host_snapshot_path(n->host, group, pos, path);
-    rc = rdb_save(path, NULL, &meta, false, NULL);
+    rc = rdb_save(path, NULL, &meta, false, NULL, NULL);
     if (rc != RDB_OK) {
         log_fatal("cannot write %s: %s", path, rdb_strerror(rc));
     }

@@ -54,8 +54,8 @@ static bool is_loaded(const struct node *n)
     return groups_home(n) != NULL;
 }
 
-/* A snapshot of every group whose newest one is older than its state; none of the others: that one
- * is as new as one taken now, and LASTSAVE says so. False: nothing is loaded, replied. */
+/* A snapshot of every group whose newest one is older than its state. That of another is as new as
+ * one taken now (but for access data), and LASTSAVE says so. False: nothing is loaded, replied. */
 static bool ask_for_snapshots(struct cmd *c)
 {
     struct node *n = c->node;
@@ -69,7 +69,7 @@ static bool ask_for_snapshots(struct cmd *c)
         const struct group *g = n->groups[i];
 
         if (g != NULL) {
-            snapshot_ask(n->groups[i]);
+            snapshot_ask(n->groups[i], true);
             newest &= g->ks == NULL || (g->applied == g->snapshot.index && g->batch.len == 0);
         }
     }
@@ -247,7 +247,7 @@ static void ask_for_data(struct node *n)
 {
     for (uint32_t i = NODE_FIRST_DATA_GROUP; i < n->n_groups; i++) {
         if (n->groups[i] != NULL) {
-            snapshot_ask(n->groups[i]);
+            snapshot_ask(n->groups[i], true);
         }
     }
 }

@@ -75,7 +75,7 @@ void debug_reload(struct cmd *c)
     }
     for (uint32_t i = NODE_FIRST_DATA_GROUP; c->argc == 2 && i < n->n_groups; i++) {
         if (n->groups[i] != NULL) {
-            snapshot_ask(n->groups[i]);
+            snapshot_ask(n->groups[i], true);
         }
     }
     c->client->block_arg[ARG_FAILURES] = n->stats.snapshots_failed;

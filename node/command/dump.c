@@ -158,12 +158,8 @@ static struct item *set_value(struct cmd *c, const struct key *k, struct item *i
 
 static void set_access(struct cmd *c, struct item *it, const struct restore_options *o)
 {
-    uint32_t now;
+    uint32_t now = cmd_access_clock_new(c);
 
-    if (c->applying) {
-        return;
-    }
-    now = cmd_access_clock_new(c);
     if (o->freq >= 0 && cmd_access_is_lfu(c)) {
         item_set_access(it, (now & ~(uint32_t)UINT8_MAX) | (uint32_t)o->freq);
     } else if (o->idle >= 0 && !cmd_access_is_lfu(c)) {
@@ -171,14 +167,23 @@ static void set_access(struct cmd *c, struct item *it, const struct restore_opti
     }
 }
 
-static void log_restore(struct cmd *c, const struct key *k, int64_t expire_at, struct arg payload)
+static void log_restore(struct cmd *c, const struct key *k, int64_t expire_at, struct arg payload,
+                        const struct restore_options *o)
 {
-    char digits[NUM_I64_MAX_CHARS];
+    char digits[NUM_I64_MAX_CHARS], used[NUM_I64_MAX_CHARS];
     size_t n = num_print_i64(digits, expire_at == KEYSPACE_NO_EXPIRE ? 0 : expire_at);
-    const struct arg effect[6] = {{"RESTORE", 7}, {k->p, k->n},  {digits, n},
-                                  payload,        {"ABSTTL", 6}, {"REPLACE", 7}};
+    struct arg effect[8] = {{"RESTORE", 7}, {k->p, k->n},  {digits, n},
+                            payload,        {"ABSTTL", 6}, {"REPLACE", 7}};
+    size_t argc = 6;
 
-    effect_args(c, effect, 6);
+    if (o->idle >= 0) {
+        effect[argc++] = (struct arg){"IDLETIME", 8};
+        effect[argc++] = (struct arg){used, num_print_i64(used, o->idle)};
+    } else if (o->freq >= 0) {
+        effect[argc++] = (struct arg){"FREQ", 4};
+        effect[argc++] = (struct arg){used, num_print_i64(used, o->freq)};
+    }
+    effect_args(c, effect, argc);
 }
 
 /* Nothing is created; what was there goes. */
@@ -213,7 +218,7 @@ static void restore(struct cmd *c, const struct key *k, struct item *it, int64_t
         it = set_value(c, k, it, value, expire_at);
         set_access(c, it, o);
         migrate_note_restored(c, &c->argv[1]);
-        log_restore(c, k, expire_at, payload);
+        log_restore(c, k, expire_at, payload, o);
         notify(c, NOTIFY_GENERIC, "restore", k);
         cmd_reply_ok(c);
     }

@@ -119,8 +119,8 @@ void keyspace_set_expire(struct keyspace *ks, uint32_t db, struct item *it, int6
 /* Bytes an item takes, by allocation sizes: MEMORY USAGE. @samples: nested elements looked at. */
 size_t keyspace_item_bytes(const struct keyspace *ks, const struct item *it, size_t samples);
 
-/* Access clock for OBJECT IDLETIME / FREQ and eviction: 24 bits, meaning as maxmemory-policy says.
- */
+/* Access clock for OBJECT IDLETIME / FREQ and eviction: 24 bits (access_clock.h). New items have 0
+ * until it is set; it is no data, and part of no digest. */
 uint32_t item_access(const struct item *it);
 void item_set_access(struct item *it, uint32_t access24);
 

@@ -9,6 +9,7 @@
 #define NODE_RDB_RDB_H
 
 #include "base/buf.h"
+#include "node/keyspace/access_clock.h"
 #include "node/keyspace/keyspace.h"
 #include "node/types/limits.h"
 
@@ -45,9 +46,12 @@ struct rdb_progress {
 };
 
 /* Write @ks (NULL: no keys) to the file @path (created, fsynced before returning). Called in a
- * forked child, or for small states in place. @progress may be NULL, else is shared memory. */
+ * forked child, or for small states in place. Keys have their idle time or frequency with them as
+ * @clock goes by the one or the other (NULL: neither). @progress may be NULL, else is shared
+ * memory. */
 MUST_CHECK int rdb_save(const char *path, const struct keyspace *ks, const struct rdb_meta *meta,
-                        bool compress, volatile struct rdb_progress *progress);
+                        bool compress, const struct access_clock *clock,
+                        volatile struct rdb_progress *progress);
 
 /* Loading goes in slices, so that the exec loop stays free. */
 struct rdb_loader;
@@ -57,6 +61,9 @@ MUST_CHECK int rdb_loader_new(const char *path, bool verify, struct rdb_loader *
 /* Up to which size values stay compact; else types_limits_default. @limits must outlive the loader.
  */
 void rdb_loader_set_limits(struct rdb_loader *l, const struct types_limits *limits);
+/* The access clock of the keys to come (copied): from the idle times or frequencies of the file, as
+ * it asks for the one or the other; keys without start as new ones. */
+void rdb_loader_set_clock(struct rdb_loader *l, const struct access_clock *clock);
 /* Load for about @budget_us into @ks; keys that are past @drop_expired_before (ms; 0: none) are
  * skipped. 1: more to come; 0: done, checksum right; < 0: error, rdb_loader_error() tells. */
 MUST_CHECK int rdb_loader_step(struct rdb_loader *l, struct keyspace *ks, int64_t budget_us,

@@ -2,8 +2,8 @@
  *
  * node/rdb/rdb_load.c - loading a snapshot in slices; see node/rdb/rdb.h.
  *
- * A slice ends between two opcodes, or within a value that is read element by element: what an
- * EXPIRETIME has announced, the key and what there is of the value are kept in the loader. */
+ * A slice ends between two opcodes, or within a value that is read element by element: what stood
+ * before the key, the key and what there is of the value are kept in the loader. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/num.h"
@@ -18,13 +18,22 @@
 #define ELEMENTS_PER_STEP 64        /* of a value that is read element by element */
 #define BYTES_PER_CLOCK (16 * 1024) /* look at the clock after so many */
 
+/* What opcodes before a key say of it. */
+struct about_key {
+    int64_t expire_at;
+    int64_t idle, freq; /* -1: not said */
+};
+
+static const struct about_key nothing = {KEYSPACE_NO_EXPIRE, -1, -1};
+
 struct rdb_loader {
     struct rdb_reader in;
     unsigned version;
     struct rdb_meta meta;
     bool done;
     uint32_t db;
-    int64_t expire_at; /* of the next key */
+    struct about_key next;
+    struct access_clock clock;
     uint64_t keys;
     struct rdb_text key, value;
     struct rdb_value part; /* of the key, while in_value */
@@ -197,15 +206,37 @@ static bool load_expire(struct rdb_loader *l, bool seconds)
         if (!rdb_get(&l->in, &wire32, sizeof wire32)) {
             return false;
         }
-        l->expire_at = (int64_t)(int32_t)le32toh(wire32) * 1000;
+        l->next.expire_at = (int64_t)(int32_t)le32toh(wire32) * 1000;
     } else {
         if (!rdb_get(&l->in, &wire64, sizeof wire64)) {
             return false;
         }
-        l->expire_at = (int64_t)le64toh(wire64);
+        l->next.expire_at = (int64_t)le64toh(wire64);
     }
     /* Negative ones mean other things here; both are long past. */
-    l->expire_at = MAX_OF(l->expire_at, (int64_t)0);
+    l->next.expire_at = MAX_OF(l->next.expire_at, (int64_t)0);
+    return true;
+}
+
+static bool load_idle(struct rdb_loader *l)
+{
+    uint64_t seconds;
+
+    if (!rdb_get_len(&l->in, &seconds)) {
+        return false;
+    }
+    l->next.idle = (int64_t)MIN_OF(seconds, (uint64_t)INT64_MAX);
+    return true;
+}
+
+static bool load_freq(struct rdb_loader *l)
+{
+    unsigned freq;
+
+    if (!rdb_get_byte(&l->in, &freq)) {
+        return false;
+    }
+    l->next.freq = freq;
     return true;
 }
 
@@ -320,36 +351,52 @@ static bool new_key(struct rdb_loader *l, struct keyspace *ks, struct key *k)
     return true;
 }
 
-/* What an EXPIRETIME has announced; the next key has none again. */
-static int64_t take_expire(struct rdb_loader *l)
+/* Of the next key nothing is said yet. */
+static struct about_key take_about(struct rdb_loader *l)
 {
-    int64_t at = l->expire_at;
+    struct about_key a = l->next;
 
-    l->expire_at = KEYSPACE_NO_EXPIRE;
-    return at;
+    l->next = nothing;
+    return a;
+}
+
+static uint32_t access_of(const struct rdb_loader *l, const struct about_key *a)
+{
+    if (l->clock.lfu && a->freq >= 0) {
+        return access_clock_of_freq(&l->clock, (uint32_t)a->freq);
+    }
+    if (!l->clock.lfu && a->idle >= 0) {
+        return access_clock_of_idle(&l->clock, (uint64_t)a->idle);
+    }
+    return access_clock_new(&l->clock);
 }
 
 static bool load_string(struct rdb_loader *l, struct keyspace *ks)
 {
+    struct about_key about;
+    struct item *it;
     struct key k;
 
     if (!rdb_get_string(&l->in, &l->value)) {
         return false;
     }
+    about = take_about(l);
     if (l->dropped) {
-        (void)take_expire(l);
         return true;
     }
     if (!new_key(l, ks, &k)) {
         return false;
     }
-    (void)keyspace_put_string(ks, l->db, &k, NULL, l->value.p, l->value.n, take_expire(l));
+    it = keyspace_put_string(ks, l->db, &k, NULL, l->value.p, l->value.n, about.expire_at);
+    item_set_access(it, access_of(l, &about));
     return true;
 }
 
 /* Go on with a value; the key follows when it is whole. */
 static bool load_elements(struct rdb_loader *l, struct keyspace *ks)
 {
+    struct about_key about;
+    struct item *it;
     struct key k;
     void *value;
 
@@ -361,8 +408,8 @@ static bool load_elements(struct rdb_loader *l, struct keyspace *ks)
     }
     l->in_value = false;
     value = rdb_value_take(&l->part);
+    about = take_about(l);
     if (l->dropped) {
-        (void)take_expire(l);
         keyspace_free_value(value);
         return true;
     }
@@ -370,7 +417,8 @@ static bool load_elements(struct rdb_loader *l, struct keyspace *ks)
         keyspace_free_value(value);
         return false;
     }
-    (void)keyspace_put_value(ks, l->db, &k, NULL, value, take_expire(l));
+    it = keyspace_put_value(ks, l->db, &k, NULL, value, about.expire_at);
+    item_set_access(it, access_of(l, &about));
     return true;
 }
 
@@ -390,7 +438,7 @@ static bool load_key(struct rdb_loader *l, struct keyspace *ks, unsigned type,
     if (!rdb_get_string(&l->in, &l->key)) {
         return false;
     }
-    l->dropped = l->expire_at != KEYSPACE_NO_EXPIRE && l->expire_at < drop_expired_before;
+    l->dropped = l->next.expire_at != KEYSPACE_NO_EXPIRE && l->next.expire_at < drop_expired_before;
     if (type == RDB_TYPE_STRING) {
         return load_string(l, ks);
     }
@@ -422,9 +470,9 @@ static bool load_one(struct rdb_loader *l, struct keyspace *ks, int64_t drop_exp
     case RDB_OP_EXPIRETIME:
         return load_expire(l, true);
     case RDB_OP_IDLE:
-        return skip_lens(l, 1);
+        return load_idle(l);
     case RDB_OP_FREQ:
-        return rdb_skip(&l->in, 1);
+        return load_freq(l);
     case RDB_OP_SLOT_INFO:
         return skip_lens(l, 3);
     case RDB_OP_MODULE_AUX:
@@ -479,7 +527,7 @@ int rdb_loader_new(const char *path, bool verify, struct rdb_loader **out)
         rdb_loader_free(l);
         return rc;
     }
-    l->expire_at = KEYSPACE_NO_EXPIRE;
+    l->next = nothing;
     l->part.limits = &types_limits_default;
     *out = l;
     return RDB_OK;
@@ -488,6 +536,11 @@ int rdb_loader_new(const char *path, bool verify, struct rdb_loader **out)
 void rdb_loader_set_limits(struct rdb_loader *l, const struct types_limits *limits)
 {
     l->part.limits = limits;
+}
+
+void rdb_loader_set_clock(struct rdb_loader *l, const struct access_clock *clock)
+{
+    l->clock = *clock;
 }
 
 int rdb_loader_step(struct rdb_loader *l, struct keyspace *ks, int64_t budget_us,

@@ -87,6 +87,17 @@ static void put_all_aux(struct rdb_writer *w, const struct rdb_meta *meta)
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
+static void put_access(struct rdb_writer *w, uint32_t access)
+{
+    if (w->clock->lru) {
+        rdb_put_byte(w, RDB_OP_IDLE);
+        rdb_put_len(w, access_clock_idle(w->clock, access));
+    } else if (w->clock->lfu) {
+        rdb_put_byte(w, RDB_OP_FREQ);
+        rdb_put_byte(w, access_clock_freq(w->clock, access));
+    }
+}
+
 static bool put_item(void *arg, struct item *it)
 {
     struct rdb_writer *w = arg;
@@ -98,6 +109,9 @@ static bool put_item(void *arg, struct item *it)
 
         rdb_put_byte(w, RDB_OP_EXPIRETIME_MS);
         rdb_put(w, &wire, sizeof wire);
+    }
+    if (w->clock != NULL) {
+        put_access(w, item_access(it));
     }
     rdb_put_byte(w, rdb_value_type(it));
     rdb_put_string(w, key.p, key.n);
@@ -143,12 +157,14 @@ static void put_file(struct rdb_writer *w, const struct rdb_meta *meta)
 }
 
 int rdb_save(const char *path, const struct keyspace *ks, const struct rdb_meta *meta,
-             bool compress, volatile struct rdb_progress *progress)
+             bool compress, const struct access_clock *clock,
+             volatile struct rdb_progress *progress)
 {
     struct rdb_writer w = {
         .fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600),
         .compress = compress,
         .ks = ks,
+        .clock = clock,
         .progress = progress,
     };
 

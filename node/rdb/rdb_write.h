@@ -22,6 +22,7 @@ struct rdb_writer {
     uint64_t pushed; /* up to here the kernel was told to write */
     uint64_t keys;
     const struct keyspace *ks;
+    const struct access_clock *clock; /* NULL: access data is not written */
     volatile struct rdb_progress *progress;
     char *lzf;
     size_t lzf_cap;

@@ -167,6 +167,108 @@ def test_a_lower_limit_is_reached_without_commands(plain, leader):
     assert_replicas_are_equal(plain)
 
 
+# ---- access data -----------------------------------------------------------------------------------
+
+
+def access(node, word, key):
+    with node.client() as c:
+        if not node.cluster.plain:
+            c.call("READONLY")
+        return c.call("OBJECT", word, key)
+
+
+@pytest.mark.parametrize(
+    ("policy", "word", "value", "fresh"), (("allkeys-lru", "IDLETIME", 1000, 0), ("allkeys-lfu", "FREQ", 200, 5))
+)
+def test_access_data_survives_reloads_restarts_and_changes_of_leaders(policy, word, value, fresh):
+    """Nobody has used the two keys since: idle times grow by the seconds of the test, frequencies stay."""
+    with Cluster(maxmemory_policy=policy, lfu_decay_time="0") as cluster:
+        leader = cluster.leader()
+        start = time.monotonic()
+        with leader.client() as c:
+            c.call("SET", "model", "v")
+            c.call("RPUSH", "new", "a")
+            c.call("RESTORE", "old", "0", c.call("DUMP", "model"), word, str(value))
+
+        def check(nodes):
+            cluster.wait_caught_up()
+            for node in nodes:
+                for key, at_least in (("old", value), ("new", fresh)):
+                    seen = access(node, word, key)
+                    most = at_least + (time.monotonic() - start + 2 if word == "IDLETIME" else 0)
+                    assert at_least <= seen <= most, (node.number, key, seen)
+
+        check(cluster.nodes)
+        for node in cluster.nodes:
+            assert node.call("DEBUG", "RELOAD") == "OK"
+        cluster.wait_serving()
+        check(cluster.nodes)
+        for node in cluster.nodes:
+            node.kill()
+        cluster.start()
+        check(cluster.nodes)
+        target = cluster.followers()[0]
+        assert target.call("CLUSTER", "FAILOVER") == "OK"
+        eventually(lambda: cluster.find_leader() is target, what="the leader has changed")
+        check(cluster.nodes)
+
+
+def test_what_has_been_read_since_a_snapshot_is_in_the_next(plain, leader):
+    """Also when nothing was written: reads are in no log."""
+    leader.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    with leader.client() as c:
+        c.call("SET", "model", "v")
+        c.call("RESTORE", "k", "0", c.call("DUMP", "model"), "IDLETIME", "1000")
+        assert c.call("DEBUG", "RELOAD") == "OK"
+        assert c.call("OBJECT", "IDLETIME", "k") >= 1000
+        start = time.monotonic()
+        c.call("GET", "k")
+        assert c.call("DEBUG", "RELOAD") == "OK"
+        assert c.call("OBJECT", "IDLETIME", "k") <= time.monotonic() - start + 2
+
+
+def test_a_write_is_a_use_on_followers_too(plain, leader):
+    plain.wait_caught_up()
+    with leader.client() as c:
+        start = time.monotonic()
+        c.call("RPUSH", "model", "v")
+        for key in ("over", "more"):
+            c.call("RESTORE", key, "0", c.call("DUMP", "model"), "IDLETIME", "1000")
+        plain.wait_caught_up()
+        for node in plain.nodes:
+            assert access(node, "IDLETIME", "over") >= 1000
+        c.call("SET", "over", "v")
+        c.call("RPUSH", "more", "v")
+        plain.wait_caught_up()
+        for node in plain.nodes:
+            for key in ("over", "more"):
+                assert access(node, "IDLETIME", key) <= time.monotonic() - start + 2
+
+
+def test_hot_keys_stay_after_a_restart():
+    """What was used often before is known after it: others go first."""
+    options = {"maxmemory_policy": "allkeys-lfu", "maxmemory_samples": "64", "lfu_log_factor": "0"}
+    with Cluster(nodes=1, plain=True, lfu_decay_time="0", **options) as cluster:
+        node = cluster.nodes[0]
+        skip_without_jemalloc(node.info("memory"))
+        fill(node, 0, 4000)
+        with node.client() as c:
+            c.pipeline([["GET", f"key:{i}"] for i in range(20) for _ in range(30)])
+            before = int(node.info("persistence")["rdb_saves"])
+            c.call("BGSAVE")
+        eventually(lambda: int(node.info("persistence")["rdb_saves"]) > before, what="a snapshot")
+        eventually(lambda: node.group()["snapshot_index"] == node.group()["applied"], what="the log knows of it")
+        node.kill()
+        node.start()
+        cluster.wait_serving()
+        assert [node.call("OBJECT", "FREQ", f"key:{i}") for i in (0, 19, 20, 3999)] == [35, 35, 5, 5]
+        top = counted(node) - 2 * MB
+        node.call("CONFIG", "SET", "maxmemory", top)
+        eventually(lambda: counted(node) <= top, what="memory below the limit")
+        assert node.call("DBSIZE") < 3000
+        assert keys_left(node, 0, 20) == 20
+
+
 def test_the_largest_client_goes_first(plain, leader):
     """Two clients that hold much in their queues, and one that is protected."""
     with leader.client() as big, leader.client() as small, leader.client() as kept:

@@ -37,7 +37,8 @@ def save(node, command="BGSAVE"):
 class StockRedis:
     """Debian's redis-server on a free port, loading @rdb as its dump.rdb."""
 
-    def __init__(self, rdb):
+    def __init__(self, rdb, policy="noeviction"):
+        self.policy = policy
         self.dir = tempfile.mkdtemp(prefix="holdfast-redis-")
         shutil.copy(rdb, f"{self.dir}/dump.rdb")
 
@@ -46,7 +47,8 @@ class StockRedis:
             s.bind(("127.0.0.1", 0))
             self.port = s.getsockname()[1]
         self.process = subprocess.Popen(
-            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.dir, "--save", ""],
+            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.dir]
+            + ["--save", "", "--maxmemory-policy", self.policy],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -161,6 +163,28 @@ def test_a_snapshot_file_is_accepted_by_redis(command):
                     ours = everything(c)
                     assert len(ours) == 2403 and ours == everything(stock)
                 stock.close()
+
+
+@pytest.mark.parametrize(
+    ("policy", "word", "value", "fresh"), (("allkeys-lru", "IDLETIME", 1000, 0), ("volatile-lfu", "FREQ", 200, 5))
+)
+def test_idle_times_and_frequencies_are_accepted_by_redis(policy, word, value, fresh):
+    with Cluster(nodes=1, plain=True, maxmemory_policy=policy, lfu_decay_time="0") as cluster:
+        node = cluster.nodes[0]
+        start = time.monotonic()
+        with node.client() as c:
+            c.call("SET", "model", "v")
+            c.call("RESTORE", "k", int(time.time() * 1000) + 3_600_000, c.call("DUMP", "model"), "ABSTTL", word, value)
+            c.call("RPUSH", "new", "a")
+            rdb = save(node)
+        checked = subprocess.run(["redis-check-rdb", str(rdb)], capture_output=True, check=False)
+        assert checked.returncode == 0 and b"RDB looks OK" in checked.stdout, checked.stdout
+        with StockRedis(rdb, policy) as stock:
+            elapsed = time.monotonic() - start + 2 if word == "IDLETIME" else 0
+            assert value <= stock.call("OBJECT", word, "k") <= value + elapsed
+            assert fresh <= stock.call("OBJECT", word, "new") <= fresh + elapsed
+            assert 3500 < stock.call("TTL", "k") <= 3600 and stock.call("DBSIZE") == 3
+            stock.close()
 
 
 # ---- under load ----------------------------------------------------------------------------------------

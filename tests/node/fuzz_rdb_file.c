@@ -43,13 +43,14 @@ static int load(const char *name, bool verify, struct keyspace *ks)
     return rc;
 }
 
-static void save_and_load(const struct keyspace *ks)
+static void save_and_load(const struct keyspace *ks, bool lfu)
 {
+    const struct access_clock clock = {.lru = !lfu, .lfu = lfu};
     unsigned char a[20], b[20];
     struct keyspace *again = new_keyspace(2);
     char name[32];
     int fd = memory_file(name);
-    int rc = rdb_save(name, ks, NULL, true, NULL);
+    int rc = rdb_save(name, ks, NULL, true, &clock, NULL);
 
     assert(rc == RDB_OK);
     rc = load(name, true, again);
@@ -71,7 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     assert(written == (ssize_t)size);
     if (load(name, false, ks) == RDB_OK) {
-        save_and_load(ks);
+        save_and_load(ks, size % 2 == 0);
     }
     if (rdb_read_meta(name, &meta) == RDB_OK) {
         rdb_meta_release(&meta);

@@ -146,18 +146,18 @@ static void bad_arguments_change_nothing(void **state)
     RUN_ALONE(steps);
 }
 
-static void idle_time_and_frequency_are_the_leaders(void **state)
+static void idle_time_and_frequency_are_replicated(void **state)
 {
     static const struct step lru[] = {
-        {"RESTORE n 0 \"" V "\" IDLETIME 77", OK, RESTORED(0) "ABSTTL REPLACE"},
+        {"RESTORE n 0 \"" V "\" IDLETIME 77", OK, RESTORED(0) "ABSTTL REPLACE IDLETIME 77"},
         {"OBJECT IDLETIME n", INT(77), NULL},
-        {"RESTORE n 0 \"" V "\" REPLACE FREQ 9", OK, RESTORED(0) "ABSTTL REPLACE"},
+        {"RESTORE n 0 \"" V "\" REPLACE FREQ 9", OK, RESTORED(0) "ABSTTL REPLACE FREQ 9"},
         {"OBJECT IDLETIME n", INT(0), NULL},
         {"RESTORE n 0 \"" V "\" REPLACE IDLETIME 9223372036854775807", OK,
-         RESTORED(0) "ABSTTL REPLACE"},
+         RESTORED(0) "ABSTTL REPLACE IDLETIME 9223372036854775807"},
     };
     static const struct step lfu[] = {
-        {"RESTORE n 0 \"" V "\" REPLACE FREQ 200", OK, RESTORED(0) "ABSTTL REPLACE"},
+        {"RESTORE n 0 \"" V "\" REPLACE FREQ 200", OK, RESTORED(0) "ABSTTL REPLACE FREQ 200"},
         {"OBJECT FREQ n", INT(200), NULL},
     };
     struct harness *h = harness_new(false);
@@ -651,7 +651,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_value_goes_out_and_comes_back),
         cmocka_unit_test(bad_arguments_change_nothing),
-        cmocka_unit_test(idle_time_and_frequency_are_the_leaders),
+        cmocka_unit_test(idle_time_and_frequency_are_replicated),
         cmocka_unit_test(events_say_restore_and_del),
         cmocka_unit_test(a_relative_time_in_the_log_is_refused),
         cmocka_unit_test(payloads_of_other_servers_are_read_or_refused),

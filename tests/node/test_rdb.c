@@ -196,7 +196,7 @@ static void what_is_saved_is_loaded(void **state)
 
         snprintf(path, sizeof path, "%s/x.rdb", dir);
         fill(ks, cases[i].keys, i);
-        assert_int_equal(rdb_save(path, ks, NULL, cases[i].compress, &progress), RDB_OK);
+        assert_int_equal(rdb_save(path, ks, NULL, cases[i].compress, NULL, &progress), RDB_OK);
         assert_int_equal(progress.keys, cases[i].keys);
         assert_int_equal(load(path, back, cases[i].budget_us, 0, &l, &slices), RDB_OK);
         print_message("%u keys, %llu bytes, %u slices\n", cases[i].keys,
@@ -241,7 +241,7 @@ static void meta_is_kept(void **state)
     meta.system = mem_zalloc(meta.system_len);
     meta.system[500] = 'x';
     snprintf(path, sizeof path, "%s/x.rdb", dir);
-    assert_int_equal(rdb_save(path, NULL, &meta, true, NULL), RDB_OK);
+    assert_int_equal(rdb_save(path, NULL, &meta, true, NULL, NULL), RDB_OK);
 
     assert_int_equal(load(path, NULL, 1000, 0, &l, &slices), RDB_OK);
     assert_int_equal(rdb_loader_meta(l)->index, meta.index);
@@ -270,7 +270,7 @@ static void a_failed_save_leaves_nothing(void **state)
     char *big = mem_zalloc(1 << 20);
 
     (void)state;
-    assert_int_equal(rdb_save("/nonexistent/x.rdb", ks, NULL, false, NULL), RDB_ERR_IO);
+    assert_int_equal(rdb_save("/nonexistent/x.rdb", ks, NULL, false, NULL, NULL), RDB_ERR_IO);
     set(ks, 0, "big", big, 1 << 20, KEYSPACE_NO_EXPIRE);
     if (access("/dev/full", W_OK) == 0) {
         char *dir = make_dir();
@@ -278,7 +278,7 @@ static void a_failed_save_leaves_nothing(void **state)
 
         snprintf(path, sizeof path, "%s/x.rdb", dir);
         assert_int_equal(symlink("/dev/full", path), 0);
-        assert_int_equal(rdb_save(path, ks, NULL, false, NULL), RDB_ERR_IO);
+        assert_int_equal(rdb_save(path, ks, NULL, false, NULL, NULL), RDB_ERR_IO);
         assert_int_not_equal(access(path, F_OK), 0);
         remove_dir(dir, path);
     }
@@ -338,6 +338,106 @@ static void all_forms_are_read(void **state)
     keyspace_free(ks);
 }
 
+static uint32_t access_in(struct keyspace *ks, const char *key)
+{
+    struct key k = keyspace_key(ks, key, strlen(key));
+    struct item *it = keyspace_find(ks, 0, &k);
+
+    assert_non_null(it);
+    return item_access(it);
+}
+
+#define WALL_MS INT64_C(1795380276556)
+#define MINUTE_MS 60000
+
+/* Seconds since the last use or a counter stand before a key, as the policy goes by the one or the
+ * other: behind its time to live, as Redis has them. */
+static void access_data_is_written_as_the_policy_asks(void **state)
+{
+    static const char idle[] = "\xfc\x00\xd8\xc3\x2c\xbb\x03\x00\x00\xf8\x40\x64\x00\x01k\x01v";
+    static const char freq[] = "\xfc\x00\xd8\xc3\x2c\xbb\x03\x00\x00\xf9\x07\x00\x01k\x01v";
+    static const char neither[] = "\xfc\x00\xd8\xc3\x2c\xbb\x03\x00\x00\x00\x01k\x01v";
+    static const struct {
+        const char *bytes;
+        size_t n;
+        struct access_clock clock; /* 100 s and 2 min after the access */
+    } cases[] = {
+        {idle, sizeof idle - 1, {.lru = true, .wall_ms = WALL_MS + 100000}},
+        {freq, sizeof freq - 1, {false, true, WALL_MS + 2 * MINUTE_MS, 1}},
+        {neither, sizeof neither - 1, {.wall_ms = WALL_MS + 100000}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct access_clock then = cases[i].clock;
+        struct keyspace *ks = new_keyspace(1, false, 1);
+        struct key k = keyspace_key(ks, "k", 1);
+        char *dir = make_dir(), *file;
+        char path[64];
+        size_t n;
+
+        then.wall_ms = WALL_MS;
+        snprintf(path, sizeof path, "%s/x.rdb", dir);
+        set(ks, 0, "k", "v", 1, FAR_FUTURE);
+        item_set_access(keyspace_find(ks, 0, &k),
+                        then.lfu ? access_clock_of_freq(&then, 9) : access_clock_new(&then));
+        assert_int_equal(rdb_save(path, ks, NULL, false, &cases[i].clock, NULL), RDB_OK);
+        assert_int_equal(file_read_all(path, 1 << 20, &file, &n), 0);
+        assert_true(n > cases[i].n + 9);
+        assert_memory_equal(file + n - 9 - cases[i].n, cases[i].bytes, cases[i].n);
+        free(file);
+        keyspace_free(ks);
+        remove_dir(dir, path);
+    }
+}
+
+/* What stands before a key is taken when the policy goes by it, and of no other key; keys without
+ * start as new ones. */
+static void access_data_is_taken_as_the_policy_asks(void **state)
+{
+    static const char file[] = "\xf8\x40\x64\x00\x04idle\x01v" /* 100 s */
+                               "\xf9\xc8\x00\x04"
+                               "freq\x01v" /* 200 */
+                               "\xf8\x81\xff\xff\xff\xff\xff\xff\xff\xff\x01\x04long\x01\x01v"
+                               "\x00\x04none\x01v";
+    static const struct access_clock lfu = {
+        .lfu = true, .wall_ms = WALL_MS, .lfu_decay_minutes = 1};
+    static const struct access_clock lru = {.lru = true, .wall_ms = WALL_MS};
+    static const struct access_clock other = {.wall_ms = WALL_MS};
+    static const struct {
+        const char *key;
+        const struct access_clock *clock;
+        uint32_t want;
+    } cases[] = {
+        {"idle", &lru, 100},   {"freq", &lru, 0},   {"long", &lru, ACCESS_MASK}, {"none", &lru, 0},
+        {"idle", &lfu, 5},     {"freq", &lfu, 200}, {"long", &lfu, 5},           {"none", &lfu, 5},
+        {"idle", &other, 100}, {"freq", &other, 0}, {"none", &other, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char *dir = make_dir();
+        char path[64];
+        struct keyspace *ks = new_keyspace(1, false, 1);
+        struct rdb_loader *l;
+        uint32_t access;
+
+        snprintf(path, sizeof path, "%s/x.rdb", dir);
+        write_rdb(path, "0010", file, sizeof file - 1);
+        assert_int_equal(rdb_loader_new(path, true, &l), RDB_OK);
+        rdb_loader_set_clock(l, cases[i].clock);
+        assert_int_equal(rdb_loader_step(l, ks, 1000000, 0), RDB_OK);
+        access = access_in(ks, cases[i].key);
+        print_message("case %zu: %s\n", i, cases[i].key);
+        assert_int_equal(cases[i].clock->lfu ? access_clock_freq(cases[i].clock, access)
+                                             : access_clock_idle(cases[i].clock, access),
+                         cases[i].want);
+        rdb_loader_free(l);
+        keyspace_free(ks);
+        remove_dir(dir, path);
+    }
+}
+
 /* Keys that are past their time are left out when the caller says so. */
 static void expired_keys_are_dropped_on_demand(void **state)
 {
@@ -353,7 +453,7 @@ static void expired_keys_are_dropped_on_demand(void **state)
     set(ks, 0, "old", "v", 1, 1000);
     set(ks, 0, "new", "v", 1, 3000);
     set_text(ks, 0, "ever", "v");
-    assert_int_equal(rdb_save(path, ks, NULL, true, NULL), RDB_OK);
+    assert_int_equal(rdb_save(path, ks, NULL, true, NULL, NULL), RDB_OK);
     assert_int_equal(load(path, back, 1000, 2000, &l, &slices), RDB_OK);
     assert_int_equal(keyspace_size(back, 0), 2);
     assert_int_equal(rdb_loader_keys(l), 2);
@@ -515,7 +615,7 @@ static void damage_is_always_noticed(void **state)
              "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
     set_text(ks, 1, "number", "123456");
     set(ks, 1, "expires", "v", 1, FAR_FUTURE);
-    assert_int_equal(rdb_save(path, ks, &meta, true, NULL), RDB_OK);
+    assert_int_equal(rdb_save(path, ks, &meta, true, NULL, NULL), RDB_OK);
     keyspace_free(ks);
     assert_int_equal(file_read_all(path, 1 << 20, &file, &n), 0);
     copy = mem_dup(file, n);
@@ -567,7 +667,7 @@ static void checksums_are_checked(void **state)
     (void)state;
     snprintf(path, sizeof path, "%s/x.rdb", dir);
     set_text(ks, 0, "key", "value");
-    assert_int_equal(rdb_save(path, ks, NULL, true, NULL), RDB_OK);
+    assert_int_equal(rdb_save(path, ks, NULL, true, NULL, NULL), RDB_OK);
     assert_int_equal(file_read_all(path, 1 << 20, &file, &n), 0);
     file[n - 10] ^= 1; /* the last letter of the value */
     write_file(path, file, n);
@@ -596,6 +696,8 @@ int main(void)
         cmocka_unit_test(meta_is_kept),
         cmocka_unit_test(a_failed_save_leaves_nothing),
         cmocka_unit_test(all_forms_are_read),
+        cmocka_unit_test(access_data_is_written_as_the_policy_asks),
+        cmocka_unit_test(access_data_is_taken_as_the_policy_asks),
         cmocka_unit_test(expired_keys_are_dropped_on_demand),
         cmocka_unit_test(malformed_files_are_refused),
         cmocka_unit_test(checksums_are_checked),

@@ -325,7 +325,7 @@ static void save(const struct server *s, const struct keyspace *ks, bool compres
     meta.system = mem_zalloc(5000);
     meta.system_len = 5000;
     memset(meta.members, 0xff, sizeof meta.members);
-    assert_int_equal(rdb_save(s->rdb, ks, &meta, compress, NULL), RDB_OK);
+    assert_int_equal(rdb_save(s->rdb, ks, &meta, compress, NULL, NULL), RDB_OK);
     rdb_meta_release(&meta);
 }
 
