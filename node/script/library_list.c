@@ -99,7 +99,7 @@ void libraries_list(struct cmd *c)
 
 static void running(struct resp_out *out, const struct script_run *r)
 {
-    if (r == NULL || !r->is_function) {
+    if (r == NULL) {
         resp_null(out);
         return;
     }
@@ -128,8 +128,13 @@ static size_t count_functions(const struct library_table *t)
 void libraries_stats(struct cmd *c)
 {
     struct scripts *s = c->node->scripts;
-    const struct library_table *t = libraries_refresh(s);
+    const struct library_table *t;
 
+    if (s->run != NULL && !s->run->is_function) {
+        resp_error(c->reply, c->node->busy_error);
+        return;
+    }
+    t = libraries_refresh(s);
     resp_map(c->reply, 2);
     resp_bulk_str(c->reply, "running_script");
     running(c->reply, s->run);

@@ -176,6 +176,7 @@ def test_exec_while_a_script_runs_ends_the_transaction(leader):
         assert refused(other.call, "EXEC") == f"EXECABORT Transaction discarded because of: {busy_text}"
         assert refused(other.call, "EXEC") == f"EXECABORT Transaction discarded because of: {busy_text}"
         assert refused(other.call, "GET", "k") == busy_text
+        assert refused(other.call, "FUNCTION", "STATS") == busy_text
         assert leader.call("SCRIPT", "KILL") == "OK"
         assert refused(c.read).startswith("ERR Script killed ")
         assert other.call("SET", "k2", 2) == "OK"
