@@ -20,8 +20,6 @@ struct command;
 
 /* ---- one execution ------------------------------------------------------------------------- */
 
-/* A command being executed, for a client or (client == NULL) from the log. Lives on the stack of
- * the dispatcher; argv is borrowed from the client's input and dies with the call. */
 /* Of an error reply. */
 enum cmd_error {
     CMD_ERROR_OWN,     /* its code is one of the server's */
@@ -29,6 +27,8 @@ enum cmd_error {
     CMD_ERROR_COUNTED, /* it is the error of a command that this one called: in the stats already */
 };
 
+/* A command being executed, for a client or (client == NULL) from the log. Lives on the stack of
+ * the dispatcher; argv is borrowed from the client's input and dies with the call. */
 struct cmd {
     struct node *node;
     struct client *client;         /* NULL while applying */
