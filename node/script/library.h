@@ -12,7 +12,7 @@
 
 void libraries_init(struct scripts *s);
 void libraries_release(struct scripts *s);
-void libraries_usage(const struct scripts *s, struct scripts_usage *out);
+void libraries_usage(struct scripts *s, struct scripts_usage *out);
 
 /* False: a library that is being loaded has taken too long. */
 bool libraries_may_go_on(const struct scripts *s);

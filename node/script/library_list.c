@@ -148,9 +148,9 @@ void libraries_stats(struct cmd *c)
     resp_int(c->reply, (int64_t)count_functions(t));
 }
 
-void libraries_usage(const struct scripts *s, struct scripts_usage *out)
+void libraries_usage(struct scripts *s, struct scripts_usage *out)
 {
-    const struct library_table *t = s->libraries;
+    const struct library_table *t = libraries_refresh(s);
 
     out->n_libraries = t->n;
     out->n_functions = count_functions(t);

@@ -496,7 +496,7 @@ bool scripts_denies_oom(struct node *n, const struct command *command, const str
             (SCRIPT_PLAIN | SCRIPT_NO_WRITES | SCRIPT_ALLOW_OOM)) == 0;
 }
 
-void scripts_usage(const struct scripts *s, struct scripts_usage *out)
+void scripts_usage(struct scripts *s, struct scripts_usage *out)
 {
     *out = (struct scripts_usage){
         .eval_vm_bytes = s->eval.bytes,

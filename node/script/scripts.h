@@ -88,6 +88,6 @@ struct scripts_usage {
     size_t n_scripts, n_libraries, n_functions;
     uint64_t evicted;
 };
-void scripts_usage(const struct scripts *s, struct scripts_usage *out);
+void scripts_usage(struct scripts *s, struct scripts_usage *out);
 
 #endif

@@ -443,6 +443,8 @@ def test_functions_are_on_every_node_through_failover_and_restart():
         follower = cluster.followers()[0]
         assert follower.call("FUNCTION", "LOAD", LIBRARY) == b"shop"
         # The node that was asked knows it at once, the others as they apply.
+        memory = follower.info("memory")
+        assert (memory["number_of_libraries"], memory["number_of_functions"]) == ("1", "2")
         assert follower.call("FUNCTION", "STATS")[3][1][1] == 1
         for node in cluster.nodes:
             eventually(lambda node=node: len(node.call("FUNCTION", "LIST")) == 1, what="the library")
