@@ -64,7 +64,7 @@ static void check_pattern(lua_State *L)
     if (n <= REPEATS_MAX) {
         return;
     }
-    while ((p = strpbrk(p, "?*+-")) != NULL) {
+    while (repeats <= REPEATS_MAX && (p = strpbrk(p, "?*+-")) != NULL) {
         p++;
         repeats++;
     }
