@@ -46,9 +46,6 @@ static int bounded_rep(lua_State *L)
     return 1;
 }
 
-/* Functions that are Lua's own but for their arguments have the original as first upvalue. */
-static int original(lua_State *L) { return lua_tocfunction(L, lua_upvalueindex(1))(L); }
-
 /* Lua's matcher calls itself behind each ? * + - of the pattern, however long the subject is, and
  * for up to 32 captures: 200 bytes of the C stack a call. What ends the pattern is its first zero
  * byte. */
@@ -76,7 +73,7 @@ static void check_pattern(lua_State *L)
 static int bounded_match(lua_State *L)
 {
     check_pattern(L);
-    return original(L);
+    return vm_call_wrapped(L);
 }
 
 static int bounded_find(lua_State *L)
@@ -84,7 +81,7 @@ static int bounded_find(lua_State *L)
     if (!lua_toboolean(L, 4)) {
         check_pattern(L);
     }
-    return original(L);
+    return vm_call_wrapped(L);
 }
 
 /* unpack(): as Lua's, whose count of the results overflows. */
@@ -151,7 +148,7 @@ static int bounded_tohex(lua_State *L)
             lua_replace(L, 2);
         }
     }
-    return original(L);
+    return vm_call_wrapped(L);
 }
 
 /* Upvalue: the number of comparisons. */
@@ -177,14 +174,6 @@ void bound_sort(lua_State *L)
     }
 }
 
-/* Replace field @name of the table on the stack by @wrapper around it. */
-static void wrap(lua_State *L, const char *name, lua_CFunction wrapper)
-{
-    lua_getfield(L, -1, name);
-    lua_pushcclosure(L, wrapper, 1);
-    lua_setfield(L, -2, name);
-}
-
 void bound_base(lua_State *L)
 {
     lua_pushcfunction(L, bounded_unpack);
@@ -195,10 +184,10 @@ void bound_string(lua_State *L)
 {
     lua_pushcfunction(L, bounded_rep);
     lua_setfield(L, -2, "rep");
-    wrap(L, "find", bounded_find);
-    wrap(L, "match", bounded_match);
-    wrap(L, "gsub", bounded_match);
-    wrap(L, "gmatch", bounded_match);
+    vm_wrap(L, "find", bounded_find);
+    vm_wrap(L, "match", bounded_match);
+    vm_wrap(L, "gsub", bounded_match);
+    vm_wrap(L, "gmatch", bounded_match);
     lua_getfield(L, -1, "gmatch"); /* gfind is its older name */
     lua_setfield(L, -2, "gfind");
 }

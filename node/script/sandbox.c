@@ -91,14 +91,10 @@ static void guard(lua_State *L)
 /* ---- functions that look or write past metatables
  * ------------------------------------------------ */
 
-/* The function that a wrapper stands for is its first upvalue; it has none itself, so that it may
- * run in the wrapper's place. */
-static int original(lua_State *L) { return lua_tocfunction(L, lua_upvalueindex(1))(L); }
-
 static int write_checked(lua_State *L)
 {
     check_writable(L, 1);
-    return original(L);
+    return vm_call_wrapped(L);
 }
 
 static int read_through(lua_State *L)
@@ -106,7 +102,7 @@ static int read_through(lua_State *L)
     if (push_guarded(L, 1)) {
         lua_replace(L, 1);
     }
-    return original(L);
+    return vm_call_wrapped(L);
 }
 
 /* pairs(): the guard stays what is iterated, next() looks through it. */
@@ -122,14 +118,14 @@ static int guarded_pairs(lua_State *L)
 static int guarded_setmetatable(lua_State *L)
 {
     check_writable(L, 1);
-    return original(L);
+    return vm_call_wrapped(L);
 }
 
 static int guarded_sort(lua_State *L)
 {
     check_writable(L, 1);
     bound_sort(L);
-    return original(L);
+    return vm_call_wrapped(L);
 }
 
 /* xpcall(): Lua would call the handler where the error comes up, and when that is the interruption
@@ -160,7 +156,7 @@ static int guarded_xpcall(lua_State *L)
  * is being ended is not caught. */
 static int caught_as_text(lua_State *L)
 {
-    int n = original(L);
+    int n = vm_call_wrapped(L);
 
     vm_check_ending(L);
     if (n == 2 && !lua_toboolean(L, -2) && lua_istable(L, -1)) {
@@ -326,7 +322,7 @@ static int guarded_collectgarbage(lua_State *L)
     if (strcmp(what, "collect") != 0 && strcmp(what, "count") != 0 && strcmp(what, "step") != 0) {
         return luaL_error(L, "collectgarbage('%s') is not allowed in scripts", what);
     }
-    return original(L);
+    return vm_call_wrapped(L);
 }
 
 static int guarded_gcinfo(lua_State *L)
@@ -335,7 +331,7 @@ static int guarded_gcinfo(lua_State *L)
         lua_pushinteger(L, 0);
         return 1;
     }
-    return original(L);
+    return vm_call_wrapped(L);
 }
 
 /* ---- putting it together ------------------------------------------------------------------------
@@ -356,14 +352,6 @@ static void open_returning(lua_State *L, lua_CFunction open, const char *name)
     lua_setglobal(L, name);
 }
 
-/* Replace field @name of the table on the stack by @wrapper around it. */
-static void wrap(lua_State *L, const char *name, lua_CFunction wrapper)
-{
-    lua_getfield(L, -1, name);
-    lua_pushcclosure(L, wrapper, 1);
-    lua_setfield(L, -2, name);
-}
-
 static void set_function(lua_State *L, const char *name, lua_CFunction f)
 {
     lua_pushcfunction(L, f);
@@ -379,16 +367,16 @@ static void guard_base(lua_State *L)
         lua_pushnil(L);
         lua_setfield(L, -2, hidden[i]);
     }
-    wrap(L, "rawset", write_checked);
-    wrap(L, "rawget", read_through);
-    wrap(L, "setmetatable", guarded_setmetatable);
-    wrap(L, "next", read_through);
+    vm_wrap(L, "rawset", write_checked);
+    vm_wrap(L, "rawget", read_through);
+    vm_wrap(L, "setmetatable", guarded_setmetatable);
+    vm_wrap(L, "next", read_through);
     lua_getfield(L, -1, "next");
     lua_pushcclosure(L, guarded_pairs, 1);
     lua_setfield(L, -2, "pairs");
-    wrap(L, "pcall", caught_as_text);
-    wrap(L, "collectgarbage", guarded_collectgarbage);
-    wrap(L, "gcinfo", guarded_gcinfo);
+    vm_wrap(L, "pcall", caught_as_text);
+    vm_wrap(L, "collectgarbage", guarded_collectgarbage);
+    vm_wrap(L, "gcinfo", guarded_gcinfo);
     set_function(L, "tostring", guarded_tostring);
     set_function(L, "xpcall", guarded_xpcall);
     set_function(L, "load", guarded_load);
@@ -415,9 +403,9 @@ static void guard_libraries(lua_State *L)
     lua_getfield(L, -1, "table");
     bound_table(L);
     for (size_t i = 0; i < ARRAY_LEN(writers); i++) {
-        wrap(L, writers[i], write_checked);
+        vm_wrap(L, writers[i], write_checked);
     }
-    wrap(L, "sort", guarded_sort);
+    vm_wrap(L, "sort", guarded_sort);
     lua_pop(L, 1);
     lua_getfield(L, -1, "math");
     set_function(L, "random", guarded_random);

@@ -330,6 +330,15 @@ bool vm_compile(lua_State *L, const char *p, size_t n, const char *chunk)
     return ok;
 }
 
+void vm_wrap(lua_State *L, const char *name, lua_CFunction wrapper)
+{
+    lua_getfield(L, -1, name);
+    lua_pushcclosure(L, wrapper, 1);
+    lua_setfield(L, -2, name);
+}
+
+int vm_call_wrapped(lua_State *L) { return lua_tocfunction(L, lua_upvalueindex(1))(L); }
+
 bool vm_call(struct vm *vm, int n_args)
 {
     size_t before = vm_limit(vm);

@@ -80,6 +80,12 @@ int vm_raise(lua_State *L, const char *text);
 /* Push {err = @text}. @text: with its code, and n bytes. */
 void vm_push_error(lua_State *L, const char *text, size_t n);
 
+/* Replace field @name of the table on the stack by @wrapper around it. The wrapper calls the
+ * function that it stands for, its first upvalue, by vm_call_wrapped(): one without upvalues, so
+ * that it may run in the wrapper's place, with its arguments and results. */
+void vm_wrap(lua_State *L, const char *name, lua_CFunction wrapper);
+int vm_call_wrapped(lua_State *L);
+
 /* Within sandbox.c: bound what a library, which is on the stack, may take of memory, of the C stack
  * and of time (node/script/bounded_json.c, bounded_libs.c). */
 void bound_base(lua_State *L);
